@@ -1,0 +1,30 @@
+"""The stages, in order: raw_meshes, mesh_table, tokens, curated, shards. Each works on any set of partitions."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from pipelines.storage import ShardKey
+
+
+@dataclass(frozen=True)
+class PartitionResult:
+    """What one stage did with one partition."""
+
+    key: ShardKey
+    n_kept: int
+    reasons: dict[str, int] = field(default_factory=dict)
+    seconds: float = 0.0
+    was_current: bool = False
+
+    @property
+    def n_rejected(self) -> int:
+        """Rows rejected by this stage."""
+        return sum(self.reasons.values())
+
+
+Progress = Callable[[str, int, int], None]
+"""Called with (stage, items done, items in all)."""
+
+
+def no_progress(stage: str, done: int, total: int) -> None:
+    """Report nothing."""
