@@ -1,0 +1,1 @@
+"""From rows to a data set: rules, ledger, shards, version."""

@@ -1,0 +1,1 @@
+"""From a checkpoint to meshes and how good they are."""

@@ -1,0 +1,1 @@
+"""From files to rows: what the sources list, and what loads."""

@@ -1,0 +1,145 @@
+"""What an asset tells the UI: column documentation, counts, links to files, and pictures."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import dagster as dg
+import polars as pl
+
+from pipelines.stages import PartitionResult
+from pipelines.storage import DataFolder, ShardKey
+from pipelines.tables import column_docs, polars_schema
+
+if TYPE_CHECKING:
+    from pandera.polars import DataFrameModel
+
+OWNERS = ["team:meshloom"]
+DATA_SET_TAG = "meshloom/data_set"
+PICTURE_BYTES_LIMIT = 100_000
+PICTURED_PARTITIONS_LIMIT = 64
+"""A picture of a run is stored with each partition; above this many only the data set's own pictures remain."""
+SHEET_MESHES = 24
+
+
+def column_schema(table: "type[DataFrameModel]") -> dg.TableSchema:
+    """Names, types and documentation of a table's columns, for the catalogue."""
+    docs = column_docs(table)  # type: ignore[arg-type]
+    columns = polars_schema(table)  # type: ignore[arg-type]
+    return dg.TableSchema(
+        [
+            dg.TableColumn(name, type=str(dtype), description=docs[name] or None)
+            for name, dtype in columns.items()
+        ]
+    )
+
+
+def definition_metadata(table: "type[DataFrameModel]") -> dict[str, Any]:
+    """What is known of a table asset before it exists."""
+    return {"dagster/column_schema": column_schema(table)}
+
+
+def report_partitions(
+    context: dg.AssetExecutionContext, data: DataFolder, stage: str, results: Sequence[PartitionResult]
+) -> None:
+    """Give each partition of this run its counts, reasons, speed and file."""
+    for result in results:
+        rejected = data.rejected(stage, result.key)
+        context.add_asset_metadata(
+            {
+                "dagster/row_count": result.n_kept,
+                "kept": result.n_kept,
+                "rejected": result.n_rejected,
+                "reasons": dg.MetadataValue.json(result.reasons),
+                "seconds": result.seconds,
+                "meshes per second": _per_second(result),
+                "already current": result.was_current,
+                "table": dg.MetadataValue.path(str(data.table(stage, result.key))),
+                **({"rejected files": dg.MetadataValue.path(str(rejected))} if rejected.exists() else {}),
+            },
+            partition_key=str(result.key),
+        )
+    n_current = sum(result.was_current for result in results)
+    context.log.info(
+        f"{stage}: {sum(r.n_kept for r in results)} kept, {sum(r.n_rejected for r in results)} rejected in "
+        f"{len(results)} partitions, {n_current} of them already current"
+    )
+
+
+def _per_second(result: PartitionResult) -> float:
+    if result.was_current or result.seconds <= 0:
+        return 0.0
+    return round((result.n_kept + result.n_rejected) / result.seconds, 2)
+
+
+def picture(png: bytes, alt: str) -> dg.MetadataValue:
+    """A picture shown inline; one that the event log should not hold is left out, in words."""
+    from pipelines.pictures import as_markdown_image
+
+    if len(png) > PICTURE_BYTES_LIMIT:
+        return dg.MetadataValue.md(f"{alt}: {len(png) // 1000} kB, too large to show here")
+    return dg.MetadataValue.md(as_markdown_image(png, alt))
+
+
+def histogram_of(
+    data: DataFolder, stage: str, column: str, label: str, keys: Sequence[ShardKey]
+) -> dict[str, dg.MetadataValue]:
+    """Histogram of one column over the given partitions; nothing where there are too many, or no rows."""
+    from pipelines.pictures import histogram
+
+    if len(keys) > PICTURED_PARTITIONS_LIMIT:
+        return {}
+    values = pl.scan_parquet([data.table(stage, key) for key in keys]).select(column).collect()[column]
+    if values.is_empty():
+        return {}
+    return {label: picture(histogram(values, label, log=True), label)}
+
+
+def sheet_of(data: DataFolder, keys: Sequence[ShardKey]) -> dict[str, dg.MetadataValue]:
+    """Contact sheet of kept meshes, as they were tokenised, spread evenly over the given partitions."""
+    from pipelines.pictures import contact_sheet
+
+    if not keys:
+        return {}
+    kept = (
+        pl.scan_parquet([data.table("curated", key) for key in keys])
+        .select("mesh_id", "name", "source", "shard")
+        .collect()
+        .sort("mesh_id")
+    )
+    shown = kept.gather_every(max(1, -(-kept.height // SHEET_MESHES))).head(SHEET_MESHES)
+    if shown.is_empty():
+        return {}
+    used = {ShardKey(source, shard) for source, shard in shown.select("source", "shard").iter_rows()}
+    meshes = (
+        pl.scan_parquet([data.table("tokens", key) for key in sorted(used)])
+        .filter(pl.col("mesh_id").is_in(shown["mesh_id"].to_list()))
+        .select("mesh_id", "vertices", "faces")
+        .collect()
+        .join(shown.select("mesh_id", "name"), on="mesh_id")
+        .sort("mesh_id")
+    )
+    titled = [
+        (row["name"], _triples(row["vertices"]), _triples(row["faces"]))
+        for row in meshes.iter_rows(named=True)
+    ]
+    return {"kept meshes": picture(contact_sheet(titled), "kept meshes")}
+
+
+def _triples(flat: list[float]) -> Any:
+    import numpy as np
+
+    return np.asarray(flat).reshape(-1, 3)
+
+
+def file_link(path: Path) -> dg.MetadataValue:
+    """A file on the machine that ran the step."""
+    return dg.MetadataValue.path(str(path))
+
+
+def funnel_of(data: DataFolder) -> dict[str, dg.MetadataValue]:
+    """How many files each step leaves."""
+    from pipelines.curation import funnel
+    from pipelines.pictures import funnel_plot
+
+    return {"funnel": picture(funnel_plot(funnel(data)), "funnel")}

@@ -1,0 +1,95 @@
+"""Where the data comes from and where it goes: one resource that every asset shares.
+
+Its defaults come from the environment, and a run's configuration may differ:
+
+    resources: {data_set: {config: {sources: ["local:meshes"], folder: data/mine}}}
+"""
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import dagster as dg
+import yaml
+from pydantic import Field
+
+from pipelines.settings import CurationSettings, WorkerLimits
+from pipelines.sources import Source, parse_sources
+from pipelines.storage import DataFolder, ShardKey
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+BESIDE_PACKAGE = Path(__file__).resolve().parents[1]
+PROJECT = BESIDE_PACKAGE if (BESIDE_PACKAGE / "workspace.yaml").is_file() else Path.cwd()
+"""Relative folders count from here: beside workspace.yaml, whatever the current directory of a run is."""
+DEFAULT_SOURCES = PROJECT / "configs" / "sources" / "default.yaml"
+
+
+def default_sources() -> list[str]:
+    """MESHLOOM_SOURCES, separated by spaces; else those of configs/sources/default.yaml that exist; else builtin."""
+    given = os.environ.get("MESHLOOM_SOURCES", "").split()
+    if given:
+        return given
+    shared = os.environ.get("MESHLOOM_SHARED") or str(PROJECT.parent / "shared")
+    listed: Iterable[str] = yaml.safe_load(DEFAULT_SOURCES.read_text()) if DEFAULT_SOURCES.is_file() else []
+    texts = [text.replace("${MESHLOOM_SHARED}", shared) for text in listed or []]
+    return [text for text in texts if _exists(text)] or ["builtin:"]
+
+
+def _exists(text: str) -> bool:
+    path = text.partition(":")[2]
+    return not path or Path(path).expanduser().is_dir()
+
+
+class DataSetResource(dg.ConfigurableResource):
+    """One data set: its sources, its folder, its rules; and the folder of the runs trained on it."""
+
+    sources: list[str] = Field(
+        default_factory=default_sources, description="local:PATH, objaverse:PATH, shapenet:PATH or builtin:"
+    )
+    folder: str = Field(
+        default_factory=lambda: os.environ.get("MESHLOOM_DATA", "data"), description="Folder of the data set."
+    )
+    runs: str = Field(
+        default_factory=lambda: os.environ.get("MESHLOOM_RUNS", "runs"),
+        description="Folder of all training runs.",
+    )
+    preset: str = Field(
+        default="silksong-v11", description="Filter rules: a name in configs/rules or a YAML file."
+    )
+    workers: int = Field(default=0, ge=0, description="Processes; 0 = one per core.")
+
+    @property
+    def data(self) -> DataFolder:
+        """The data set's folder."""
+        return DataFolder(PROJECT / Path(self.folder).expanduser())
+
+    @property
+    def runs_folder(self) -> Path:
+        """Folder of all training runs."""
+        return PROJECT / Path(self.runs).expanduser()
+
+    @property
+    def settings(self) -> CurationSettings:
+        """What decides the data set's bytes."""
+        return CurationSettings(preset=self.preset, limits=WorkerLimits(workers=self.workers))
+
+    def source_texts(self) -> list[str]:
+        """The sources as texts, with whole paths: relative ones count from the project."""
+        return [_beside_project(text) for text in self.sources]
+
+    def parsed_sources(self) -> list[Source]:
+        """The sources themselves."""
+        return parse_sources(self.source_texts())
+
+    def shard_keys(self) -> list[ShardKey]:
+        """Every partition that the sources list."""
+        return sorted(
+            ShardKey(source.name, shard) for source in self.parsed_sources() for shard in source.shards()
+        )
+
+
+def _beside_project(text: str) -> str:
+    kind, colon, path = text.partition(":")
+    return f"{kind}:{PROJECT / Path(path).expanduser()}" if path else f"{kind}{colon}"

@@ -1,0 +1,34 @@
+"""Meshes as sequences of tokens."""
+
+import dagster as dg
+
+from assets_defs.checks import check_stage, schema_spec
+from assets_defs.ingest.assets import mesh_table
+from assets_defs.partitions import one_run_for_all, shard_keys_of, source_shards
+from assets_defs.reporting import OWNERS, definition_metadata, histogram_of, report_partitions
+from assets_defs.resources import DataSetResource
+from pipelines.tables import Tokens
+
+
+@dg.asset(
+    group_name="tokenize",
+    kinds={"rust", "parquet"},
+    owners=OWNERS,
+    code_version="1",
+    partitions_def=source_shards,
+    backfill_policy=one_run_for_all,
+    deps=[mesh_table],
+    metadata=definition_metadata(Tokens),
+    check_specs=[schema_spec("tokens")],
+)
+def tokens(context: dg.AssetExecutionContext, data_set: DataSetResource) -> dg.MaterializeResult:
+    """Meshes normalised, cleaned, repaired and tokenised, with the statistics of every step."""
+    from pipelines.stages.tokens import build_tokens
+
+    data, keys = data_set.data, shard_keys_of(context, data_set)
+    results = build_tokens(data, data_set.settings, keys)
+    report_partitions(context, data, "tokens", results)
+    return dg.MaterializeResult(
+        check_results=[check_stage(data, "tokens", Tokens, keys)],
+        metadata=histogram_of(data, "tokens", "n_tokens", "tokens per mesh", keys),
+    )

@@ -1,0 +1,5 @@
+"""`python -m meshloom`."""
+
+from meshloom.cli import main
+
+main()

@@ -1,0 +1,162 @@
+"""The commands of `meshloom`; each parses its arguments and calls one plain function.
+
+meshloom curate local:meshes --out data
+meshloom train demo --data data --out runs/first
+meshloom evaluate runs/first --data data --split test --out runs/first/evaluation
+"""
+
+import os
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    help="Turn a pile of 3D files into a trained mesh generator.",
+)
+console = Console(stderr=True, highlight=False)
+
+OutFolder = Annotated[Path, typer.Option("--out", "-o", help="Folder to write into.")]
+
+
+@app.command()
+def curate(
+    sources: Annotated[
+        list[str], typer.Argument(help="local:PATH, objaverse:PATH, shapenet:PATH or builtin:")
+    ],
+    out: OutFolder,
+    preset: Annotated[
+        str | None, typer.Option(help="Filter rules: a name in configs/rules or a YAML file.")
+    ] = None,
+    workers: Annotated[int | None, typer.Option(help="Processes; 0 = one per core.")] = None,
+    settings: Annotated[Path | None, typer.Option(help="YAML with curation settings that differ.")] = None,
+) -> None:
+    """Meshes in; tables, ledger, shards and a manifest out. Only what changed is done again."""
+    from meshloom import commands
+
+    commands.curate(sources, out, preset=preset, workers=workers, settings_file=settings)
+
+
+@app.command()
+def train(
+    config: Annotated[str, typer.Argument(help="Experiment: a YAML file or a name in configs/experiments.")],
+    overrides: Annotated[
+        list[str] | None, typer.Argument(help="key.path=value, for example schedule.steps=100")
+    ] = None,
+    *,
+    data: Annotated[Path, typer.Option(help="Folder that `curate` made.")],
+    out: OutFolder,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Continue from the newest complete checkpoint.")
+    ] = False,
+) -> None:
+    """Train on the shards of DATA; metrics, checkpoints and the resolved config go to the run folder."""
+    from meshloom import commands
+
+    raise typer.Exit(commands.train(config, overrides or [], data=data, run=out, resume=resume))
+
+
+@app.command()
+def generate(
+    run: Annotated[Path, typer.Argument(help="Folder that `train` made.")],
+    meshes: Annotated[list[Path], typer.Argument(help="Meshes whose surface is the condition.")],
+    out: OutFolder,
+    seed: int = 0,
+    temperature: float = 0.5,
+    max_tokens: Annotated[
+        int | None, typer.Option(help="Longest sequence; the model's own limit by default.")
+    ] = None,
+) -> None:
+    """One GLB per condition, and generated.parquet with one row per condition."""
+    from meshloom import commands
+
+    commands.generate(run, meshes, out, seed=seed, temperature=temperature, max_tokens=max_tokens)
+
+
+@app.command()
+def evaluate(
+    run: Annotated[Path, typer.Argument(help="Folder that `train` made.")],
+    data: Annotated[Path, typer.Option(help="Folder that `curate` made.")],
+    out: OutFolder,
+    split: str = "test",
+    limit: Annotated[int | None, typer.Option(help="At most so many meshes of the split.")] = None,
+    seed: int = 0,
+    temperature: float = 0.5,
+    protocol: Annotated[str, typer.Option(help="paired-10k or paired-1k-self")] = "paired-10k",
+) -> None:
+    """Generate from held-out meshes and compare: metrics.parquet, summary.json, report.html."""
+    from meshloom import commands
+
+    commands.evaluate(
+        run, data, out, split=split, limit=limit, seed=seed, temperature=temperature, protocol=protocol
+    )
+
+
+@app.command()
+def tokenize(
+    mesh: Path,
+    tokenizer: str = "silksong",
+    out: Annotated[Path | None, typer.Option("--out", "-o", help="Save the tokens as .npy.")] = None,
+) -> None:
+    """Tokens and statistics of one mesh."""
+    from meshloom import commands
+
+    commands.tokenize(mesh, tokenizer, out)
+
+
+@app.command()
+def repair(
+    mesh: Path,
+    out: Annotated[
+        Path, typer.Option("--out", "-o", help="Mesh file to write; the extension decides the format.")
+    ],
+    resolution: Annotated[int, typer.Option(help="Quantisation bins per axis.")] = 1024,
+) -> None:
+    """Quantise and repair one mesh: edge-manifold, vertex-manifold, consistently oriented."""
+    from meshloom import commands
+
+    commands.repair(mesh, out, resolution)
+
+
+@app.command()
+def inspect(
+    mesh: Path,
+    picture: Annotated[
+        Path | None, typer.Option(help="PNG to write: the mesh before and after repair.")
+    ] = None,
+) -> None:
+    """What is in a mesh, before and after repair."""
+    from meshloom import commands
+
+    commands.inspect(mesh, picture)
+
+
+@app.command()
+def demo(
+    data: Annotated[
+        Path | None, typer.Option(help="Folder of meshes; the development corpus or builtin by default.")
+    ] = None,
+    out: OutFolder = Path("demo"),
+) -> None:
+    """The main job, small: curate, train for a few minutes, generate from held-out meshes, evaluate."""
+    from meshloom.demonstration import run_demo
+
+    run_demo(data, out)
+
+
+def main() -> None:
+    """Run the command line; a failure is one line that says what to do (MESHLOOM_DEBUG=1: the traceback)."""
+    try:
+        app()
+    except (ValueError, OSError, RuntimeError) as error:
+        if os.environ.get("MESHLOOM_DEBUG"):
+            raise
+        console.print(
+            f"[bold red]error:[/] {type(error).__name__ if not str(error) else error}", soft_wrap=True
+        )
+        sys.exit(1)

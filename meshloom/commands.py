@@ -1,0 +1,215 @@
+"""What each command does, as plain functions: read, call one layer, say where the result is."""
+
+from pathlib import Path
+
+import numpy as np
+import yaml
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from pipelines.curation import CurationReport
+from pipelines.curation import curate as curate_sources
+from pipelines.reading import LoadedMesh, read_mesh
+from pipelines.settings import CurationSettings, WorkerLimits
+
+console = Console(highlight=False)
+QUANTISED_BOUND = 0.95
+
+
+class StageProgress:
+    """One progress bar per stage, on standard error."""
+
+    def __init__(self) -> None:
+        self._bars = Progress(
+            TextColumn("{task.description:<12}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TimeElapsedColumn(),
+            console=Console(stderr=True),
+        )
+        self._tasks: dict[str, TaskID] = {}
+
+    def __enter__(self) -> "StageProgress":
+        self._bars.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._bars.stop()
+
+    def __call__(self, stage: str, done: int, total: int) -> None:
+        """Show that `done` of `total` items of a stage are finished."""
+        if stage not in self._tasks:
+            self._tasks[stage] = self._bars.add_task(stage, total=total)
+        self._bars.update(self._tasks[stage], completed=done, total=total)
+
+
+def curation_settings(
+    preset: str | None, workers: int | None, settings_file: Path | None
+) -> CurationSettings:
+    """Settings of a file, with what the command line changes."""
+    given = yaml.safe_load(settings_file.read_text()) if settings_file else {}
+    settings = CurationSettings.model_validate(given or {})
+    if preset is not None:
+        settings = settings.model_copy(update={"preset": preset})
+    if workers is not None:
+        limits = WorkerLimits.model_validate({**settings.limits.model_dump(), "workers": workers})
+        settings = settings.model_copy(update={"limits": limits})
+    return settings
+
+
+def curate(
+    sources: list[str],
+    out: Path,
+    preset: str | None = None,
+    workers: int | None = None,
+    settings_file: Path | None = None,
+) -> CurationReport:
+    """Run every stage over `sources` into `out` and print the ledger's summary."""
+    settings = curation_settings(preset, workers, settings_file)
+    with StageProgress() as progress:
+        report = curate_sources(sources, out, settings, progress)
+    console.print(report.summary())
+    return report
+
+
+def train(config: str, overrides: list[str], data: Path, run: Path, resume: bool) -> int:
+    """Launch training as child processes; returns their exit code."""
+    from training.launch import train as launch
+
+    code = launch(config, overrides, data=data, run=run, resume=resume)
+    if code == 0:
+        console.print(f"trained: {run}/checkpoints, {run}/metrics.parquet, {run}/config.yaml")
+    return code
+
+
+def generate(
+    run: Path, meshes: list[Path], out: Path, seed: int, temperature: float, max_tokens: int | None = None
+) -> None:
+    """Generate one mesh per condition mesh."""
+    from pipelines.normalizing import normalize, pre_clean
+    from training.checkpoints import load_run
+    from training.generation import Condition, generate_meshes
+
+    conditions = []
+    for path in meshes:
+        vertices, faces = pre_clean(*_triangles(read_file(path)))
+        conditions.append(Condition(name=path.stem, uri=str(path), vertices=normalize(vertices), faces=faces))
+    module, config = load_run(run)
+    table = generate_meshes(
+        module, config, conditions, out, seed=seed, temperature=temperature, max_tokens=max_tokens
+    )
+    written = table.filter(table["file"].is_not_null()).height
+    console.print(
+        f"{written} of {table.height} meshes written; every condition is a row of {out}/generated.parquet"
+    )
+
+
+def evaluate(
+    run: Path,
+    data: Path,
+    out: Path,
+    split: str,
+    limit: int | None,
+    seed: int,
+    temperature: float,
+    protocol: str,
+) -> None:
+    """Generate from the held-out meshes of a split, compare, and print the summary."""
+    from training.evaluation.report import evaluate_run
+
+    summary = evaluate_run(
+        run, data, split, out, limit=limit, seed=seed, temperature=temperature, protocol=protocol
+    )
+    console.print(f"{summary['valid']} valid of {summary['requested']} requested; report: {out}/report.html")
+
+
+def read_file(path: Path) -> LoadedMesh:
+    """Read one mesh file named on the command line.
+
+    Raises MeshReadError that names the file.
+    """
+    return read_mesh(path, path.suffix.lstrip(".").lower())
+
+
+def _triangles(mesh: LoadedMesh) -> tuple[np.ndarray, np.ndarray]:
+    return mesh.vertices, mesh.faces
+
+
+def tokenize(mesh: Path, tokenizer: str, out: Path | None) -> None:
+    """Print one mesh's statistics and first tokens; save all tokens where asked."""
+    import tokenizer_rs
+
+    from pipelines.normalizing import normalize, pre_clean
+
+    if tokenizer != "silksong":
+        raise ValueError(f"there is no tokenizer {tokenizer!r}; choose silksong")
+    vertices, faces = _triangles(read_file(mesh))
+    encoding = tokenizer_rs.Silksong().encode(*pre_clean(normalize(vertices), faces))
+    statistics = {name: value for name, value in encoding.statistics.items() if np.isscalar(value)}
+    console.print(_two_columns(f"{mesh.name}: {tokenizer}", statistics))
+    shown = " ".join(map(str, encoding.tokens[:32]))
+    console.print(f"tokens: {shown}{' ...' if len(encoding.tokens) > 32 else ''}", soft_wrap=True)
+    if out is not None:
+        np.save(out, encoding.tokens)
+        console.print(f"{len(encoding.tokens)} tokens written to {out}")
+
+
+def repaired(mesh: LoadedMesh, resolution: int) -> tuple[np.ndarray, np.ndarray, dict]:
+    """Quantise and repair a mesh; vertices return to the file's own place and unit.
+
+    Returns float64 (V, 3), int32 (F, 3) and the tokenizer's statistics.
+    """
+    import tokenizer_rs
+
+    low, high = mesh.vertices.min(axis=0), mesh.vertices.max(axis=0)
+    center, half_side = (low + high) / 2, (high - low).max() / 2
+    if not half_side > 0:
+        raise ValueError("the mesh has no extent: all its vertices lie in one point")
+    scaled = (mesh.vertices - center) / half_side * QUANTISED_BOUND
+    tokenizer = tokenizer_rs.Silksong(resolution=resolution, vertex_mode="xyz")
+    encoding = tokenizer.encode(scaled, mesh.faces)
+    vertices = ((encoding.vertices + 0.5) / resolution * 2 - 1) / QUANTISED_BOUND * half_side + center
+    used, faces = np.unique(encoding.faces, return_inverse=True)
+    return vertices[used], faces.reshape(-1, 3).astype(np.int32), encoding.statistics
+
+
+def repair(mesh: Path, out: Path, resolution: int) -> None:
+    """Write the repaired mesh and print what changed."""
+    import trimesh
+
+    vertices, faces, statistics = repaired(read_file(mesh), resolution)
+    out.parent.mkdir(parents=True, exist_ok=True)
+    trimesh.Trimesh(vertices, faces, process=False).export(out)
+    console.print(
+        f"{out}: {len(vertices)} vertices, {len(faces)} faces; {statistics['nonmani_gen']} vertices copied, "
+        f"{statistics['flipped_face']} faces turned, {statistics['degraded_face_num']} degenerate and "
+        f"{statistics['move_repeat_face_num']} duplicate faces dropped"
+    )
+
+
+def inspect(mesh: Path, picture: Path | None) -> None:
+    """Print measures before and after repair; draw both where asked."""
+    from pipelines.measuring import measure
+
+    loaded = read_file(mesh)
+    vertices, faces, _ = repaired(loaded, resolution=1024)
+    before, after = measure(loaded.vertices, loaded.faces), measure(vertices, faces)
+    table = Table("measure", "as loaded", "repaired", title=mesh.name)
+    for name, value in before.items():
+        table.add_row(name.replace("_", " "), str(value), str(after[name]))
+    console.print(table)
+    if picture is not None:
+        from pipelines.pictures import contact_sheet
+
+        picture.write_bytes(
+            contact_sheet([("as loaded", loaded.vertices, loaded.faces), ("repaired", vertices, faces)])
+        )
+        console.print(f"picture: {picture}")
+
+
+def _two_columns(title: str, values: dict) -> Table:
+    table = Table("name", "value", title=title)
+    for name, value in values.items():
+        table.add_row(name, str(value))
+    return table

@@ -1,0 +1,66 @@
+"""`meshloom demo`: the main job, small enough for a laptop without a GPU."""
+
+import os
+from pathlib import Path
+
+import polars as pl
+from rich.console import Console
+
+from meshloom import commands
+
+console = Console(highlight=False)
+EXPERIMENT = "demo"
+N_EVALUATED = 12
+
+
+def demo_sources(folder: Path | None) -> list[str]:
+    """The user's folder, else the development corpus where it is present, else the builtin meshes."""
+    if folder is not None:
+        if not folder.is_dir():
+            raise FileNotFoundError(
+                f"{folder} is not a folder; give one that holds glb, gltf, obj, ply, stl or off files"
+            )
+        return [f"local:{folder}"]
+    corpus = Path(os.environ.get("MESHLOOM_SHARED", "../shared")) / "corpus"
+    if (corpus / "objaverse").is_dir():
+        return [f"objaverse:{corpus / 'objaverse'}", f"shapenet:{corpus / 'shapenet'}"]
+    return ["builtin:"]
+
+
+def run_demo(folder: Path | None, out: Path) -> None:
+    """Curate, train, evaluate; end with what was made and where to look."""
+    sources = demo_sources(folder)
+    data, run, evaluation = out / "data", out / "run", out / "evaluation"
+    console.rule(f"1 of 3: curate {' '.join(sources)}")
+    report = commands.curate(sources, data)
+    console.rule("2 of 3: train a small Mesh Silksong model")
+    code = commands.train(EXPERIMENT, [], data=data, run=run, resume=run.exists())
+    if code != 0:
+        raise RuntimeError(f"training ended with exit code {code}; its log is {run}/log.txt")
+    console.rule("3 of 3: generate from held-out meshes and evaluate")
+    commands.evaluate(
+        run,
+        data,
+        evaluation,
+        split="test",
+        limit=N_EVALUATED,
+        seed=0,
+        temperature=0.5,
+        protocol="paired-10k",
+    )
+    metrics = pl.read_parquet(run / "metrics.parquet")
+    losses = metrics["loss"].drop_nulls()
+    fall = f"loss {losses[:5].mean():.2f} -> {losses[-5:].mean():.2f} in {metrics['step'].max()} steps"
+    console.rule("what was made")
+    console.print(
+        f"""\
+{report.n_kept} of {report.n_files} meshes kept; why the others were not: {data}/tables/ledger
+tables      {data}/tables/*/*/*.parquet
+shards      {data}/shards/*.tar
+training    {fall}: {run}/metrics.parquet
+checkpoint  {run}/checkpoints
+evaluation  {evaluation}/metrics.parquet, {evaluation}/summary.json
+pictures    {evaluation}/report.html: each held-out mesh beside what was generated from it
+web UI      make ui, then http://localhost:3000""",
+        soft_wrap=True,
+    )

@@ -1,0 +1,1 @@
+"""Building blocks that two systems share: attention, feed-forward, point encoder, sampling."""

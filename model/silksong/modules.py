@@ -1,0 +1,198 @@
+"""The Silksong network: a point encoder, and a token decoder that cross-attends to it (arXiv 2507.02477).
+
+    model = SilksongModel(SilksongConfig.tiny())
+    condition = model.condition(points)          # (B, N, 6) -> (B, 1 + latents, context width)
+    logits = model(tokens, condition)            # (B, n) padded with -1 -> (B, n + 1, vocabulary + 2)
+    model.loss(tokens, condition).backward()
+    rows = model.generate(condition, max_tokens=512, temperature=0.5, seed=0)
+
+The decoder is a plain pre-norm stack of causal self-attention, cross-attention and gated feed-forward, behind
+one learned start vector; logit i predicts token i.
+
+Shape suffixes: B batch, N token count, T = N + 1 positions, D model width, C context width, S condition
+vectors, V output classes (vocabulary, EOS, padding), P points, W encoder width, H heads, E head width.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
+
+from model.layers.attention import CausalCosineAttention, CosineCrossAttention, KeyValueCache
+from model.layers.feed_forward import GatedFeedForward
+from model.layers.point_encoder import PointEncoder
+from model.silksong import generate as generation
+from model.silksong.config import SilksongConfig
+from model.silksong.loss import PADDING, chunked_cross_entropy, labels_of
+
+KINDS = ("in_layer_one", "in_layer_zero", "between_layers", "block", "offset")
+
+
+class DecoderBlock(nn.Module):
+    """Causal self-attention, cross-attention, gated feed-forward: each ``y + f(LayerNorm(y))``."""
+
+    def __init__(self, config: SilksongConfig) -> None:
+        super().__init__()
+        self.self_norm = nn.LayerNorm(config.width)
+        self.self_attention = CausalCosineAttention(config.width, config.heads)
+        self.cross_norm = nn.LayerNorm(config.width)
+        self.cross_attention = CosineCrossAttention(config.width, config.heads, config.context_width)
+        self.feed_forward_norm = nn.LayerNorm(config.width)
+        self.feed_forward = GatedFeedForward(config.width)
+
+    def forward(
+        self, x_BTD: Tensor, keys_values_BHSE: tuple[Tensor, Tensor], cache: KeyValueCache | None = None
+    ) -> Tensor:
+        """Update (B, T, D); the context comes as ``keys_values(context)``."""
+        x_BTD = x_BTD + self.self_attention(self.self_norm(x_BTD), cache)
+        x_BTD = x_BTD + self.cross_attention(self.cross_norm(x_BTD), keys_values_BHSE)
+        return x_BTD + self.feed_forward(self.feed_forward_norm(x_BTD))
+
+    def keys_values(self, context_BSC: Tensor) -> tuple[Tensor, Tensor]:
+        """Keys and values of the context, with the memory slots in front; constant during generation."""
+        return self.cross_attention.keys_values(context_BSC)
+
+    def forward_context(self, x_BTD: Tensor, context_BSC: Tensor) -> Tensor:
+        """Update (B, T, D) from the context itself, for a whole sequence at once."""
+        return self(x_BTD, self.keys_values(context_BSC))
+
+
+class SilksongModel(nn.Module):
+    """Point cloud in, logits of the next token out; see the head of this file for its use.
+
+    ``carried`` holds tensors of a reference checkpoint that no computation uses, so that they can be written
+    back. They are neither parameters nor buffers. ``recompute_activations`` trades time for memory in
+    training.
+    """
+
+    def __init__(self, config: SilksongConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.carried: dict[str, Tensor] = {}
+        encoder = config.encoder
+        self.encoder = PointEncoder(
+            encoder.width, encoder.heads, encoder.layers, encoder.num_latents, encoder.frequencies
+        )
+        self.global_projection = nn.Linear(encoder.width, config.context_width)
+        self.latent_projection = nn.Linear(encoder.width, config.context_width)
+        self.token_embedding = nn.Embedding(config.vocab_size + 2, config.width)
+        self.position_embedding = nn.Embedding(config.max_tokens, config.width)
+        self.start_vector = nn.Parameter(torch.empty(config.width))
+        self.kind_vectors = nn.ParameterDict(
+            {kind: nn.Parameter(torch.empty(1, config.width)) for kind in KINDS if config.kind_bounds}
+        )
+        self.blocks = nn.ModuleList(DecoderBlock(config) for _ in range(config.depth))
+        self.final_norm = nn.LayerNorm(config.width)
+        self.head = nn.Linear(config.width, config.vocab_size + 2)
+        self._initialize_embeddings()
+
+    def _initialize_embeddings(self) -> None:
+        std = 1.0 if self.config.initialization == "reference" else 0.02
+        for parameter in (
+            self.token_embedding.weight,
+            self.position_embedding.weight,
+            self.start_vector,
+            *self.kind_vectors.values(),
+        ):
+            nn.init.normal_(parameter, std=std)
+
+    @property
+    def recompute_activations(self) -> bool:
+        """Whether blocks of encoder and decoder are run again in the backward pass."""
+        return self.encoder.recompute_activations
+
+    @recompute_activations.setter
+    def recompute_activations(self, value: bool) -> None:
+        self.encoder.recompute_activations = value
+
+    def decoder_blocks(self) -> list[DecoderBlock]:
+        """The decoder's blocks, first to last."""
+        return [block for block in self.blocks if isinstance(block, DecoderBlock)]
+
+    def condition(self, points_BP6: Tensor) -> Tensor:
+        """Encode points with unit normals (B, P, 6) to the condition (B, 1 + latents, C).
+
+        Raises:
+            FloatingPointError: the result has a NaN.
+        """
+        rows_BSW = self.encoder(points_BP6)
+        condition_BSC = torch.cat(
+            [self.global_projection(rows_BSW[:, :1]), self.latent_projection(rows_BSW[:, 1:])], dim=1
+        )
+        if bool(condition_BSC.isnan().any()):
+            raise FloatingPointError(
+                "the shape condition has NaN; look at the points or at the encoder's weights"
+            )
+        return condition_BSC
+
+    def embed(self, tokens_BN: Tensor, first_position: int = 0) -> Tensor:
+        """Sum of token, position and kind vectors (B, N, D); -1 is looked up as the padding row.
+
+        Raises:
+            ValueError: the row is longer than the position table.
+        """
+        end = first_position + tokens_BN.shape[1]
+        if end > self.config.max_tokens:
+            raise ValueError(
+                f"{end} tokens exceed max_tokens {self.config.max_tokens}; drop the row or raise the limit"
+            )
+        ids_BN = tokens_BN.masked_fill(tokens_BN == PADDING, self.config.pad_row)
+        x_BND = self.token_embedding(ids_BN) + self.position_embedding.weight[first_position:end]
+        if self.config.kind_bounds:
+            none_1D = torch.zeros_like(self.start_vector).unsqueeze(0)
+            table_7D = torch.cat([none_1D, *(self.kind_vectors[kind] for kind in KINDS), none_1D])
+            kind_BN = torch.zeros_like(ids_BN)
+            for bound in self.config.kind_bounds:
+                kind_BN = kind_BN + (ids_BN >= bound)
+            x_BND = x_BND + table_7D[kind_BN]
+        return x_BND
+
+    def embed_with_start(self, tokens_BN: Tensor) -> Tensor:
+        """The decoder's input (B, N + 1, D): the start vector, then the embedded tokens."""
+        start_B1D = self.start_vector.expand(len(tokens_BN), 1, -1)
+        return torch.cat([start_B1D, self.embed(tokens_BN).to(start_B1D.dtype)], dim=1)
+
+    def hidden(self, tokens_BN: Tensor, condition_BSC: Tensor) -> Tensor:
+        """Output of the final norm (B, N + 1, D)."""
+        x_BTD = self.embed_with_start(tokens_BN)
+        recompute = self.recompute_activations and torch.is_grad_enabled()
+        for block in self.decoder_blocks():
+            if recompute:
+                x_BTD = checkpoint(block.forward_context, x_BTD, condition_BSC, use_reentrant=False)
+            else:
+                x_BTD = block.forward_context(x_BTD, condition_BSC)
+        return self.final_norm(x_BTD)
+
+    def forward(self, tokens_BN: Tensor, condition_BSC: Tensor) -> Tensor:
+        """Logits (B, N + 1, V) of int64 tokens padded on the right with -1; logit i predicts token i."""
+        return self.head(self.hidden(tokens_BN, condition_BSC))
+
+    def token_loss_sum(self, tokens_BN: Tensor, condition_BSC: Tensor) -> tuple[Tensor, Tensor]:
+        """Summed negative log-likelihood (nats) and the number of labels.
+
+        Sum both across ranks before dividing to weigh every token alike.
+        """
+        labels_BT = labels_of(tokens_BN, self.config.eos_id)
+        hidden_BTD = self.hidden(labels_BT[:, :-1], condition_BSC)
+        return chunked_cross_entropy(hidden_BTD, self.head, labels_BT)
+
+    def loss(self, tokens_BN: Tensor, condition_BSC: Tensor) -> Tensor:
+        """Mean negative log-likelihood (nats) over all labels of the batch, EOS included (scalar)."""
+        total, count = self.token_loss_sum(tokens_BN, condition_BSC)
+        return total / count
+
+    def generate(
+        self, condition_BSC: Tensor, max_tokens: int, temperature: float = 0.0, **options: Any
+    ) -> list[np.ndarray]:
+        """Token rows, int32 without EOS; see ``model.silksong.generate.generate_rows`` for the options."""
+        rows = generation.generate_rows(self, condition_BSC, max_tokens, temperature, **options)
+        return [row.tokens for row in rows]
+
+    def generate_with_status(
+        self, condition_BSC: Tensor, max_tokens: int, temperature: float = 0.0, **options: Any
+    ) -> Sequence[generation.GeneratedRow]:
+        """Token rows with the reason they stopped and the time they took."""
+        return generation.generate_rows(self, condition_BSC, max_tokens, temperature, **options)

@@ -1,0 +1,19 @@
+"""Pictures of data sets and meshes, as PNG bytes: the same input gives the same bytes.
+
+from pipelines.pictures import render_mesh, to_png
+Path("chair.png").write_bytes(to_png(render_mesh(vertices, faces)))
+"""
+
+from pipelines.pictures.plots import as_markdown_image, funnel_plot, histogram
+from pipelines.pictures.rendering import render_mesh
+from pipelines.pictures.sheets import contact_sheet, pairs_sheet, to_png
+
+__all__ = [
+    "as_markdown_image",
+    "contact_sheet",
+    "funnel_plot",
+    "histogram",
+    "pairs_sheet",
+    "render_mesh",
+    "to_png",
+]

@@ -1,0 +1,59 @@
+"""The steps a mesh walks through and the reasons it may be rejected for: two closed lists.
+
+Apart from the tables, since worker processes need the reasons and not the libraries behind the tables.
+"""
+
+from enum import StrEnum
+
+
+class Stage(StrEnum):
+    """Steps a mesh walks through, in order."""
+
+    RAW_MESHES = "raw_meshes"
+    MESH_TABLE = "mesh_table"
+    TOKENS = "tokens"
+    CURATED = "curated"
+
+
+class Reason(StrEnum):
+    """Why a file was rejected: the closed list."""
+
+    # raw_meshes: the file itself
+    UNREADABLE_FILE = "UNREADABLE_FILE"  # cannot be opened (permission, vanished, not a regular file)
+    EMPTY_FILE = "EMPTY_FILE"  # zero bytes
+    UNSUPPORTED_FORMAT = "UNSUPPORTED_FORMAT"  # not one of glb, gltf, obj, ply, stl, off
+    TOO_LARGE = "TOO_LARGE"  # above size_bytes_limit
+    # mesh_table: reading
+    NOT_A_MESH = "NOT_A_MESH"  # content is something else: HTML page, JSON error, LFS pointer, image, ...
+    NEEDS_DECODER = "NEEDS_DECODER"  # a required extension that cannot be decoded (Draco, meshopt, unknown)
+    MISSING_SIDE_FILE = "MISSING_SIDE_FILE"  # a buffer it names is absent, remote, or outside its folder
+    LOAD = "LOAD"  # malformed: the reader raised, counts or indices do not fit
+    NON_FINITE = "NON_FINITE"  # NaN or infinite coordinates
+    NO_TRIANGLES = "NO_TRIANGLES"  # readable, but without a triangle
+    TIME_LIMIT = "TIME_LIMIT"  # above seconds_per_item
+    MEMORY_LIMIT = "MEMORY_LIMIT"  # above bytes_per_item
+    WORKER_DIED = "WORKER_DIED"  # the worker process crashed on this mesh
+    # tokens: the tokenizer's own codes
+    TOO_MANY_FACES_RAW = "TOO_MANY_FACES_RAW"
+    INVALID_INPUT = "INVALID_INPUT"
+    ZERO_EXTENT = "ZERO_EXTENT"  # all vertices in one point: cannot be normalised
+    VALENCE_LIMIT = "VALENCE_LIMIT"
+    NM_VERT_LIMIT = "NM_VERT_LIMIT"
+    NM_PARTITION = "NM_PARTITION"
+    NM_LABEL = "NM_LABEL"
+    EDGE_STILL_NONMANIFOLD = "EDGE_STILL_NONMANIFOLD"
+    NON_ORIENTABLE = "NON_ORIENTABLE"
+    VERTEX_IN_TWO_COMPONENTS = "VERTEX_IN_TWO_COMPONENTS"
+    TOO_MANY_FACES = "TOO_MANY_FACES"
+    RING = "RING"
+    LAYER_NUMBER_LIMIT = "LAYER_NUMBER_LIMIT"
+    LAYER_VERTEX_LIMIT = "LAYER_VERTEX_LIMIT"
+    NO_VALID_COMPONENT = "NO_VALID_COMPONENT"
+    TOKEN_LIMIT = "TOKEN_LIMIT"
+    # curated: the rules of the preset
+    RULE_FACES = "RULE_FACES"
+    RULE_COMPONENTS = "RULE_COMPONENTS"
+    RULE_TOKENS = "RULE_TOKENS"
+    RULE_LAYER_VERTICES = "RULE_LAYER_VERTICES"
+    RULE_COMPRESSION = "RULE_COMPRESSION"
+    RULE_NEVER = "RULE_NEVER"  # a preset whose rule no mesh can meet

@@ -1,0 +1,145 @@
+"""What runs inside a worker of `pipelines.workers`, and what it sends back.
+
+Imports nothing heavy: a worker that died is replaced within a second.
+"""
+
+import ctypes
+import importlib
+import os
+import resource
+import signal
+import sys
+import threading
+import time
+import types
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from multiprocessing.connection import Connection
+from typing import Any, Generic, TypeVar
+
+from pipelines.reasons import Reason
+
+Value = TypeVar("Value")
+
+PR_SET_PDEATHSIG = 1
+DETAIL_LENGTH = 300
+_MAIN_LOCK = threading.Lock()
+
+
+@dataclass(frozen=True)
+class Ok(Generic[Value]):
+    """What the function returned."""
+
+    value: Value
+
+
+@dataclass(frozen=True)
+class Failed:
+    """Why there is no value."""
+
+    reason: Reason
+    detail: str
+
+
+class ItemError(Exception):
+    """Raised by a function to reject its item with a reason of its own."""
+
+    def __init__(self, reason: Reason, detail: str):
+        super().__init__(reason, detail)
+        self.reason = reason
+        self.detail = detail
+
+
+def worker_main(
+    pipe: Connection,
+    parent: int,
+    function: Callable[[Any], Any],
+    seconds_per_item: float,
+    bytes_per_item: int,
+    unexpected: Reason,
+    imports: Sequence[str],
+) -> None:
+    """Say that the worker is ready, then answer each item with its outcome until the pipe closes."""
+    _die_with_parent(parent)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to handle
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    for name in imports:
+        importlib.import_module(name)
+    try:
+        pipe.send(None)
+        while True:
+            item = pipe.recv()
+            started = time.monotonic()
+            outcome = run_item(function, item, bytes_per_item, unexpected)
+            if time.monotonic() - started > seconds_per_item:
+                # also where the parent was too busy to notice in time
+                outcome = Failed(Reason.TIME_LIMIT, f"more than {seconds_per_item:g} s; raise seconds_per_item to wait longer")
+            pipe.send(outcome)
+    except (EOFError, OSError):
+        return
+
+
+def run_item(
+    function: Callable[[Any], Value], item: Any, bytes_per_item: int, unexpected: Reason
+) -> Ok[Value] | Failed:
+    """Apply the function to one item below the memory cap; every error becomes a Failed."""
+    try:
+        with _memory_cap(bytes_per_item):
+            return Ok(function(item))
+    except ItemError as error:
+        return Failed(error.reason, one_line(error.detail))
+    except MemoryError:
+        size = f"{bytes_per_item / (1 << 20):.0f} MiB"
+        return Failed(Reason.MEMORY_LIMIT, f"more than {size}; raise bytes_per_item to allow more")
+    except Exception as error:
+        return Failed(unexpected, one_line(f"{type(error).__name__}: {error}"))
+
+
+def one_line(text: str) -> str:
+    """A detail as one line of valid text of bounded length."""
+    line = " ".join(text.encode(errors="replace").decode().split())
+    return line if len(line) <= DETAIL_LENGTH else line[: DETAIL_LENGTH - 3] + "..."
+
+
+@contextmanager
+def main_module_hidden() -> Iterator[None]:
+    """Keep a process that is started within from running the parent's script again.
+
+    Workers need nothing of it, and a script without an `if __name__ == "__main__"` guard would start over in each.
+    """
+    with _MAIN_LOCK:
+        main = sys.modules["__main__"]
+        sys.modules["__main__"] = types.ModuleType("__main__")
+        try:
+            yield
+        finally:
+            sys.modules["__main__"] = main
+
+
+def _die_with_parent(parent: int) -> None:
+    """Let the kernel end this process when the parent is gone, even if it was killed."""
+    if sys.platform != "linux":
+        return
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != parent:  # it died before the line above
+        os._exit(1)
+
+
+@contextmanager
+def _memory_cap(bytes_per_item: int) -> Iterator[None]:
+    """Let the address space grow by so many bytes; counted anew for each item, so that none pays for another."""
+    if sys.platform != "linux":
+        yield
+        return
+    with open("/proc/self/statm") as handle:
+        in_use = int(handle.read().split()[0]) * resource.getpagesize()
+    before, hard = resource.getrlimit(resource.RLIMIT_AS)
+    capped = in_use + bytes_per_item
+    if hard != resource.RLIM_INFINITY:
+        capped = min(capped, hard)
+    resource.setrlimit(resource.RLIMIT_AS, (capped, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_AS, (before, hard))

@@ -1,0 +1,224 @@
+"""A pool of processes that works through items with a time and a memory cap on each.
+
+    for index, outcome in map_capped(read_and_measure, tasks, limits):
+        match outcome:
+            case Ok(value): ...
+            case Failed(reason, detail): ...
+
+Outcomes come in the order of the items, whatever the number of workers. An item that runs too long, asks for too
+much memory or crashes its process costs itself only: every worker has a pipe of its own and holds one item at a
+time, so that a death is always that item's, and all others go on. (A pool with one queue for all, such as
+pebble's, breaks when a worker dies between two items.)
+"""
+
+import os
+import signal
+import time
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from multiprocessing import connection, get_context
+from typing import Any, Generic, TypeVar
+
+from pipelines.reasons import Reason
+from pipelines.settings import WorkerLimits
+from pipelines.worker_process import Failed, Ok, main_module_hidden, worker_main
+
+__all__ = ["Failed", "Ok", "WorkerStartError", "map_capped", "n_workers"]
+
+Item = TypeVar("Item")
+Value = TypeVar("Value")
+
+SINGLE_THREADED = {
+    name: "1"
+    for name in (
+        "OMP_NUM_THREADS",
+        "OPENBLAS_NUM_THREADS",
+        "MKL_NUM_THREADS",
+        "RAYON_NUM_THREADS",
+        "POLARS_MAX_THREADS",
+    )
+}
+OUTCOMES_AHEAD_PER_WORKER = 32
+"""How far workers may run ahead of an item that takes long."""
+STARTS_WITHOUT_SUCCESS = 3
+
+
+class WorkerStartError(RuntimeError):
+    """Workers die before they take an item: a broken installation, or no memory left."""
+
+
+def n_workers(limits: WorkerLimits) -> int:
+    """Processes that the limits mean: as given, or one for each core this process may use."""
+    if limits.workers:
+        return limits.workers
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def map_capped(
+    function: Callable[[Item], Value],
+    items: Iterable[Item],
+    limits: WorkerLimits,
+    unexpected: Reason = Reason.LOAD,
+    imports: Sequence[str] = (),
+) -> Iterator[tuple[int, Ok[Value] | Failed]]:
+    """Apply `function` to each item in worker processes; yield (index, outcome) in the order of the items.
+
+    Items are taken from the iterable only a few ahead of the outcomes. `function` must be importable by name.
+    `imports` are modules that a worker loads before its first item, so that no item's caps pay for them.
+    An exception other than ItemError becomes a failure with the reason `unexpected`.
+    Leaving the iteration early stops the workers. Raises WorkerStartError.
+    """
+    pool = _Pool(function, limits, unexpected, imports)
+    try:
+        yield from pool.outcomes(iter(items))
+    finally:
+        pool.stop()
+
+
+@dataclass
+class _Worker:
+    """A process, the parent's end of its pipe, and the item it works on."""
+
+    process: Any
+    pipe: connection.Connection
+    is_ready: bool = False
+    index: int | None = None
+    deadline: float = 0.0
+
+    @property
+    def is_idle(self) -> bool:
+        return self.is_ready and self.index is None
+
+
+class _Pool(Generic[Item, Value]):
+    def __init__(
+        self, function: Callable[[Item], Value], limits: WorkerLimits, unexpected: Reason, imports: Sequence[str]
+    ):
+        self.limits = limits
+        self.arguments = (function, limits.seconds_per_item, limits.bytes_per_item, unexpected, tuple(imports))
+        self.n_workers = n_workers(limits)
+        self.workers: list[_Worker] = []
+        self.n_failed_starts = 0
+        self.finished: dict[int, Ok[Value] | Failed] = {}
+
+    def outcomes(self, items: Iterator[Item]) -> Iterator[tuple[int, Ok[Value] | Failed]]:
+        """Yield (index, outcome) in order."""
+        backlog: deque[tuple[int, Item]] = deque()
+        n_taken = n_yielded = 0
+        is_exhausted = False
+        while True:
+            while n_yielded in self.finished:
+                yield n_yielded, self.finished.pop(n_yielded)
+                n_yielded += 1
+            n_wanted = self.n_workers * OUTCOMES_AHEAD_PER_WORKER - (n_taken - n_yielded)
+            while not is_exhausted and len(backlog) < min(self.n_workers, n_wanted):
+                try:
+                    backlog.append((n_taken, next(items)))
+                except StopIteration:
+                    is_exhausted = True
+                else:
+                    n_taken += 1
+                    n_wanted -= 1
+            if is_exhausted and n_yielded == n_taken:
+                return
+            self._start_workers(len(backlog))
+            for worker in self.workers:
+                if worker.is_idle and backlog:
+                    self._assign(worker, backlog)
+            self._wait()
+
+    def stop(self) -> None:
+        """End all workers at once; none holds anything that is worth a farewell."""
+        for worker in self.workers:
+            worker.process.kill()
+        for worker in self.workers:
+            worker.process.join()
+            worker.pipe.close()
+        self.workers = []
+
+    def _start_workers(self, n_waiting: int) -> None:
+        n_free = sum(worker.index is None for worker in self.workers)
+        for _ in range(min(n_waiting - n_free, self.n_workers - len(self.workers))):
+            context = get_context("spawn")
+            ours, theirs = context.Pipe()
+            process = context.Process(
+                target=worker_main, args=(theirs, os.getpid(), *self.arguments), daemon=True, name="meshloom-worker"
+            )
+            with main_module_hidden(), _environment(SINGLE_THREADED):
+                process.start()
+            theirs.close()
+            self.workers.append(_Worker(process, ours))
+
+    def _assign(self, worker: _Worker, backlog: deque[tuple[int, Item]]) -> None:
+        index, item = backlog[0]
+        try:
+            worker.pipe.send(item)
+        except OSError:  # died while idle, which is no item's fault: the next round replaces it
+            worker.is_ready = False
+            return
+        backlog.popleft()
+        worker.index = index
+        worker.deadline = time.monotonic() + self.limits.seconds_per_item
+
+    def _wait(self) -> None:
+        """Wait until a worker speaks, dies or is late, and act on it."""
+        busy = [worker.deadline for worker in self.workers if worker.index is not None]
+        timeout = max(0.0, min(busy) - time.monotonic()) if busy else None
+        ready = connection.wait([worker.pipe for worker in self.workers], timeout) if self.workers else []
+        now = time.monotonic()
+        for worker in list(self.workers):
+            if worker.pipe in ready:
+                self._receive(worker)
+            elif worker.index is not None and now >= worker.deadline:
+                seconds = f"{self.limits.seconds_per_item:g} s"
+                self._end(worker, Failed(Reason.TIME_LIMIT, f"more than {seconds}; raise seconds_per_item to wait longer"))
+
+    def _receive(self, worker: _Worker) -> None:
+        try:
+            message = worker.pipe.recv()
+        except (EOFError, OSError):
+            worker.process.join()
+            code = worker.process.exitcode
+            if not worker.is_ready and worker.index is None:
+                self.n_failed_starts += 1
+                if self.n_failed_starts >= STARTS_WITHOUT_SUCCESS:
+                    raise WorkerStartError(
+                        f"{self.n_failed_starts} workers died before their first item ({_cause(code)}); see the error above"
+                    ) from None
+            self._end(worker, Failed(Reason.WORKER_DIED, f"the worker died of {_cause(code)}"))
+            return
+        if worker.index is None:
+            worker.is_ready = True
+            self.n_failed_starts = 0
+            return
+        self.finished[worker.index] = message
+        worker.index = None
+
+    def _end(self, worker: _Worker, outcome: Failed) -> None:
+        """Remove a worker; its item, if it has one, fails with `outcome`."""
+        if worker.index is not None:
+            self.finished[worker.index] = outcome
+        worker.process.kill()
+        worker.process.join()
+        worker.pipe.close()
+        self.workers.remove(worker)
+
+
+def _cause(exit_code: int | None) -> str:
+    if exit_code is not None and -exit_code in set(signal.Signals):
+        return signal.Signals(-exit_code).name
+    return f"exit code {exit_code}"
+
+
+@contextmanager
+def _environment(variables: dict[str, str]) -> Iterator[None]:
+    """Set variables that a process started within inherits, unless they are set already."""
+    added = {name: value for name, value in variables.items() if name not in os.environ}
+    os.environ.update(added)
+    try:
+        yield
+    finally:
+        for name in added:
+            os.environ.pop(name, None)

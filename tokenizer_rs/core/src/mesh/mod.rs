@@ -1,0 +1,67 @@
+//! Triangle meshes: on the integer grid, cleaned, connected.
+
+pub mod clean;
+pub mod components;
+pub mod half_edge;
+pub mod incidence;
+pub mod quantize;
+
+use crate::{MeshError, Result};
+
+/// A triangle as three vertex indices.
+pub type Face = [u32; 3];
+/// A point on the integer grid.
+pub type GridPoint = [i32; 3];
+
+/// A triangle mesh with real coordinates.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct TriangleMesh {
+    /// Positions.
+    pub vertices: Vec<[f64; 3]>,
+    /// Corners of each face, counter-clockwise seen from outside.
+    pub faces: Vec<Face>,
+}
+
+/// More vertices or faces than this are refused, so that every count fits a signed 32-bit integer.
+const MAX_ITEMS: usize = i32::MAX as usize / 8;
+
+/// Coordinates may lie outside `[-1, 1]` by this much, the rounding of a single-precision normalisation.
+const RANGE_SLACK: f64 = 1e-6;
+
+impl TriangleMesh {
+    /// Refuses corners that do not exist and coordinates that are not finite.
+    pub fn check(&self) -> Result<()> {
+        if self.vertices.len() > MAX_ITEMS || self.faces.len() > MAX_ITEMS {
+            return Err(MeshError::InvalidInput(format!(
+                "{} vertices and {} faces; give at most {MAX_ITEMS} of each",
+                self.vertices.len(),
+                self.faces.len()
+            )));
+        }
+        if let Some(v) = self.vertices.iter().position(|p| p.iter().any(|x| !x.is_finite())) {
+            return Err(MeshError::InvalidInput(format!(
+                "vertex {v} has a coordinate that is not a finite number; remove it or repair the file"
+            )));
+        }
+        let n_vertices = self.vertices.len();
+        if let Some(f) = self.faces.iter().position(|f| f.iter().any(|&v| v as usize >= n_vertices)) {
+            return Err(MeshError::InvalidInput(format!(
+                "face {f} = {:?} names a vertex outside 0..{n_vertices}; give indices of existing vertices",
+                self.faces[f]
+            )));
+        }
+        Ok(())
+    }
+
+    /// Refuses coordinates outside `[-1, 1]`.
+    pub fn check_range(&self) -> Result<()> {
+        let outside = |x: &f64| x.abs() > 1.0 + RANGE_SLACK;
+        match self.vertices.iter().position(|p| p.iter().any(outside)) {
+            None => Ok(()),
+            Some(v) => Err(MeshError::InvalidInput(format!(
+                "vertex {v} = {:?} lies outside [-1, 1]; normalise the mesh first",
+                self.vertices[v]
+            ))),
+        }
+    }
+}

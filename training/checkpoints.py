@@ -1,0 +1,146 @@
+"""Checkpoints of a run: complete or absent, the newest found from disk alone.
+
+RUN/checkpoints/step-000100/model.safetensors     weights, under the module's own names
+                           /optimizer.bin, random_states_<rank>.pkl, ...   as accelerate writes them
+                           /position.json         where the run stood; written last
+"""
+
+import json
+import os
+import re
+import shutil
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import torch
+from safetensors.torch import load_file
+
+from model.silksong import SilksongModel, load_reference
+from pipelines.storage import write_json
+from training.config import ConfigError, ExperimentConfig, load_config
+
+if TYPE_CHECKING:
+    from accelerate import Accelerator
+
+WEIGHTS = "model.safetensors"
+POSITION = "position.json"
+_STEP_FOLDER = re.compile(r"step-\d{6,}")
+
+
+class RunError(RuntimeError):
+    """A run folder cannot be used as asked; the message says what is there and what to do."""
+
+
+@dataclass
+class Position:
+    """Where a run stands: all of its state beside weights, optimiser and random numbers."""
+
+    step: int = 0  # optimiser steps done
+    samples: int = 0  # global sample offset
+    tokens: int = 0  # labels trained on, ends of sequence included
+    seconds: float = 0.0  # wall time within steps, over all starts
+    failed: int = 0  # samples that contributed nothing
+    interval_loss: float = 0.0  # sum of the losses since the last row of metrics, in nats
+    interval_tokens: int = 0
+    interval_seconds: float = 0.0
+
+
+def build_module(config: ExperimentConfig) -> SilksongModel:
+    """The network that `config` describes, with seeded random weights or its initial weights."""
+    if config.initial_weights is not None:
+        return load_reference(config.initial_weights, config.model)
+    torch.manual_seed(config.seed)
+    return SilksongModel(config.model)
+
+
+def load_run(run: Path, device: str | torch.device = "cpu") -> tuple[SilksongModel, ExperimentConfig]:
+    """The network of a run with its newest weights, in evaluation mode, and the run's configuration.
+
+    Raises RunError where the folder is not a run, or has no complete checkpoint yet.
+    """
+    config = run_config(run)
+    checkpoint = newest_checkpoint(run)
+    if checkpoint is None:
+        raise RunError(f"{run} has no complete checkpoint; let `meshloom train` reach one")
+    module = SilksongModel(config.model)
+    module.load_state_dict(load_file(checkpoint / WEIGHTS))
+    return module.to(device).eval(), config
+
+
+def run_config(run: Path) -> ExperimentConfig:
+    """The resolved configuration of a run. Raises RunError."""
+    try:
+        return load_config(Path(run) / "config.yaml")
+    except ConfigError as error:
+        raise RunError(f"{run} is not a run of this version: {error}") from error
+
+
+def checkpoints_of(run: Path) -> list[Path]:
+    """Complete checkpoints, oldest first."""
+    return sorted(_complete(Path(run) / "checkpoints"), key=lambda path: int(path.name.split("-")[1]))
+
+
+def newest_checkpoint(run: Path) -> Path | None:
+    """The complete checkpoint of the highest step; None where there is none."""
+    complete = checkpoints_of(run)
+    return complete[-1] if complete else None
+
+
+def read_position(checkpoint: Path) -> Position:
+    """Where the run stood at `checkpoint`."""
+    return Position(**json.loads((checkpoint / POSITION).read_text()))
+
+
+def register_plain_weights(accelerator: "Accelerator", module: torch.nn.Module) -> None:
+    """Have accelerate save and load `module` under its own names, whatever it is wrapped in."""
+
+    def save(_models: list[torch.nn.Module], weights: list[dict[str, torch.Tensor]], _folder: str) -> None:
+        weights[:] = [module.state_dict()]
+
+    def load(models: list[torch.nn.Module], folder: str) -> None:
+        models.clear()
+        module.load_state_dict(load_file(Path(folder) / WEIGHTS))
+
+    accelerator.register_save_state_pre_hook(save)
+    accelerator.register_load_state_pre_hook(load)
+
+
+def save_checkpoint(accelerator: "Accelerator", run: Path, position: Position, keep: int) -> Path:
+    """Write everything under a temporary name, rename it, and drop all but the newest `keep`. Collective."""
+    folder = run / "checkpoints" / f"step-{position.step:06d}"
+    temporary = folder.with_name(f".{folder.name}.partial")
+    if accelerator.is_main_process and temporary.exists():
+        shutil.rmtree(temporary)
+    accelerator.wait_for_everyone()
+    accelerator.save_state(str(temporary))
+    accelerator.wait_for_everyone()
+    if accelerator.is_main_process:
+        write_json(temporary / POSITION, asdict(position))
+        for path in [*temporary.iterdir(), temporary]:
+            _flush(path)
+        if folder.exists():
+            shutil.rmtree(folder)
+        temporary.rename(folder)
+        _flush(folder.parent)
+        for old in checkpoints_of(run)[:-keep]:
+            shutil.rmtree(old)
+    accelerator.wait_for_everyone()
+    return folder
+
+
+def _complete(folder: Path) -> Iterator[Path]:
+    if not folder.is_dir():
+        return
+    for path in folder.iterdir():
+        if _STEP_FOLDER.fullmatch(path.name) and (path / POSITION).is_file() and (path / WEIGHTS).is_file():
+            yield path
+
+
+def _flush(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,260 @@
+"""One experiment as one object: what is trained, on what, and how.
+
+    config = load_config("configs/experiments/demo.yaml", ["optimizer.lr=3e-4", "schedule.steps=500"])
+
+YAML files hold only what differs from the defaults below. The resolved tree is saved beside the weights.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Literal, get_args
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from model.silksong import SilksongConfig
+
+
+class ConfigError(ValueError):
+    """The configuration cannot be used; the message names the key and the remedy."""
+
+
+class _Settings(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class TokenizerSettings(_Settings):
+    """The tokenizer that encodes turned meshes and decodes generated ones; as in the data set."""
+
+    resolution: int = 128
+    vertex_mode: str = "block_offset"
+
+
+class AugmentSettings(_Settings):
+    """What differs between two visits of a mesh. Turning or scaling encodes it anew on every visit."""
+
+    rotate: bool = Field(default=True, description="Uniform azimuth about +y.")
+    scale: bool = Field(
+        default=True, description="Half of the longest side uniform in scale_range, else 0.95."
+    )
+    scale_range: tuple[float, float] = (0.75, 0.95)
+    noise_probability: float = Field(default=0.5, ge=0, le=1, description="Share of clouds that get noise.")
+    noise_sigma: float = Field(default=0.01, ge=0, description="Standard deviation per coordinate.")
+
+    @property
+    def changes_mesh(self) -> bool:
+        """Whether the stored tokens cannot be used."""
+        return self.rotate or self.scale
+
+
+class DataSettings(_Settings):
+    """Which samples are read, and how a sample becomes a condition and a sequence."""
+
+    max_tokens: int | None = Field(
+        default=None, ge=1, description="Longer sequences are left out, and counted; null: the model's limit."
+    )
+    point_pool: int | None = Field(
+        default=None,
+        description="Draw this many points and keep model.encoder.points of them (the reference: 50 000).",
+    )
+    balanced_epochs: int | None = Field(
+        default=None,
+        ge=1,
+        description="Epochs over which visits move from the natural to a balanced mix of face counts.",
+    )
+    tokenizer: TokenizerSettings = TokenizerSettings()
+    augment: AugmentSettings = AugmentSettings()
+    num_workers: int = Field(
+        default=0, ge=0, description="Loader processes per rank; never changes a result."
+    )
+
+
+class OptimizerSettings(_Settings):
+    """AdamW."""
+
+    lr: float = Field(default=1e-4, gt=0, description="Peak learning rate.")
+    betas: tuple[float, float] = (0.9, 0.99)
+    eps: float = 1e-8
+    weight_decay: float = Field(default=0.01, ge=0)
+    decay_all: bool = Field(
+        default=False, description="Decay norms, biases and embeddings too, as the reference does."
+    )
+
+
+class ScheduleSettings(_Settings):
+    """Linear warm-up, then half a cosine down to half of the peak."""
+
+    steps: int = Field(default=100_000, ge=1)
+    warmup: float = Field(default=0.01, ge=0, lt=1, description="Share of the steps.")
+
+
+class ExperimentConfig(_Settings):
+    """The resolved configuration of one run; saved as RUN/config.yaml."""
+
+    system: Literal["silksong"] = "silksong"
+    model: SilksongConfig = Field(default_factory=SilksongConfig)
+    initial_weights: Path | None = Field(default=None, description="A reference checkpoint to start from.")
+    data: DataSettings = DataSettings()
+    optimizer: OptimizerSettings = OptimizerSettings()
+    schedule: ScheduleSettings = ScheduleSettings()
+    batch_size: int = Field(default=4, ge=1, description="Samples per process and step.")
+    gradient_clip: float = Field(default=1.0, gt=0, description="Largest global L2 norm of the gradient.")
+    mixed_precision: Literal["no", "bf16", "fp16"] = "bf16"
+    processes: int = Field(default=1, ge=1, description="Ranks on this machine: one per GPU.")
+    threads: int = Field(default=0, ge=0, description="CPU threads per rank; 0 divides the cores.")
+    seed: int = Field(default=0, ge=0)
+    log_every: int = Field(default=10, ge=1, description="Steps per row of metrics.parquet.")
+    checkpoint_every: int = Field(default=1000, ge=1)
+    keep_checkpoints: int = Field(default=3, ge=1)
+    evaluate_every: int = Field(default=1000, ge=1, description="Steps between validation losses.")
+    evaluate_meshes: int = Field(default=64, ge=0, description="Held-out meshes of a validation loss.")
+    tensorboard: bool = Field(default=False, description="Also write RUN/tensorboard.")
+
+    @model_validator(mode="after")
+    def _parts_fit(self) -> ExperimentConfig:
+        limit, longest = self.data.max_tokens, self.model.max_tokens
+        if limit is not None and limit > longest:
+            raise ValueError(f"data.max_tokens {limit} exceeds model.max_tokens {longest}; lower it")
+        pool = self.data.point_pool
+        if pool is not None and pool < self.points:
+            raise ValueError(f"data.point_pool {pool} is below model.encoder.points {self.points}; raise it")
+        return self
+
+    @property
+    def max_tokens(self) -> int:
+        """Longest sequence that is read and written."""
+        return self.data.max_tokens or self.model.max_tokens
+
+    @property
+    def points(self) -> int:
+        """Surface samples of one condition."""
+        return self.model.encoder.points
+
+
+# A resumed run may differ in these; anything else would make it another run.
+MAY_CHANGE_ON_RESUME = frozenset(
+    {
+        "batch_size",
+        "checkpoint_every",
+        "data.num_workers",
+        "evaluate_every",
+        "evaluate_meshes",
+        "keep_checkpoints",
+        "log_every",
+        "mixed_precision",
+        "processes",
+        "tensorboard",
+        "threads",
+    }
+)
+
+
+def load_config(path: Path | str | None, overrides: Sequence[str] = ()) -> ExperimentConfig:
+    """Read YAML (none: the defaults alone), apply `key.sub=value` overrides, and check everything.
+
+    Raises ConfigError, naming the key, for unknown keys, values that do not fit, or an unreadable file.
+    """
+    content: Any = {}
+    if path is not None:
+        try:
+            content = yaml.safe_load(Path(path).read_text(encoding="utf-8")) or {}
+        except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+            raise ConfigError(f"{path} cannot be read as YAML: {error}") from error
+    if not isinstance(content, dict):
+        raise ConfigError(f"{path} holds a {type(content).__name__}; it must hold keys and values")
+    for override in overrides:
+        _apply_override(content, override)
+    return parse_config(content)
+
+
+def parse_config(content: Mapping[str, Any]) -> ExperimentConfig:
+    """Check a tree of keys and values. Raises ConfigError."""
+    try:
+        return ExperimentConfig.model_validate(content)
+    except ValidationError as error:
+        raise ConfigError("\n".join(_explain(dict(item)) for item in error.errors())) from None
+
+
+def dump_config(config: ExperimentConfig) -> str:
+    """The whole tree as YAML; `load_config` reads it back."""
+    return yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False)
+
+
+def flatten(content: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Dotted keys of a nested mapping."""
+    flat: dict[str, Any] = {}
+    for key, value in content.items():
+        if isinstance(value, Mapping):
+            flat |= flatten(value, f"{prefix}{key}.")
+        else:
+            flat[f"{prefix}{key}"] = value
+    return flat
+
+
+def differences(before: ExperimentConfig, after: ExperimentConfig) -> list[str]:
+    """What differs in a way that makes `after` another run: `key: old -> new`, in order."""
+    old, new = flatten(before.model_dump(mode="json")), flatten(after.model_dump(mode="json"))
+    return [
+        f"{key}: {old.get(key)} -> {new.get(key)}"
+        for key in sorted(old.keys() | new.keys())
+        if old.get(key) != new.get(key) and key not in MAY_CHANGE_ON_RESUME
+    ]
+
+
+def _apply_override(content: dict[str, Any], override: str) -> None:
+    key, separator, text = override.partition("=")
+    parts = key.strip().split(".")
+    if not separator or not all(parts):
+        raise ConfigError(f"override {override!r} is not of the form key.sub=value")
+    try:
+        value = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise ConfigError(f"the value of override {override!r} is not YAML: {error}") from error
+    node = content
+    for part in parts[:-1]:
+        child = node.setdefault(part, {})
+        if not isinstance(child, dict):
+            raise ConfigError(f"override {override!r}: {part} is a value, not a group of keys")
+        node = child
+    node[parts[-1]] = value
+
+
+def _explain(item: dict[str, Any]) -> str:
+    location = [str(part) for part in item["loc"]]
+    key = ".".join(location)
+    if item["type"] != "extra_forbidden":
+        message = str(item["msg"]).removeprefix("Value error, ")
+        return f"{key}: {message}" if key else message
+    known = _known_keys(ExperimentConfig, location[:-1])
+    near = difflib.get_close_matches(location[-1], known, n=3)
+    elsewhere = [dotted for dotted in _all_keys(ExperimentConfig) if dotted.split(".")[-1] == location[-1]]
+    hint = near or elsewhere
+    remedy = f"did you mean {' or '.join(hint)}?" if hint else f"known here: {', '.join(known)}"
+    return f"{key}: unknown key; {remedy}"
+
+
+def _known_keys(owner: type[BaseModel], parts: Sequence[str]) -> list[str]:
+    for part in parts:
+        owner = _settings_class(owner, part) or owner
+    return list(owner.model_fields)
+
+
+def _all_keys(owner: type[BaseModel], prefix: str = "") -> list[str]:
+    keys = []
+    for name in owner.model_fields:
+        child = _settings_class(owner, name)
+        keys += _all_keys(child, f"{prefix}{name}.") if child else [f"{prefix}{name}"]
+    return keys
+
+
+def _settings_class(owner: type[BaseModel], name: str) -> type[BaseModel] | None:
+    if name not in owner.model_fields:
+        return None
+    annotation = owner.model_fields[name].annotation
+    for kind in (annotation, *get_args(annotation)):
+        if isinstance(kind, type) and issubclass(kind, BaseModel):
+            return kind
+    return None

@@ -1,0 +1,197 @@
+"""Start a training run, watch it, and stop it without leaving a process behind.
+
+    train("configs/experiments/demo.yaml", ["schedule.steps=200"], Path("data/demo"), Path("runs/demo"))
+
+A run folder holds config.yaml (resolved), run.json (data set version, code, packages), metrics.parquet,
+log.txt and checkpoints/.
+"""
+
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from importlib import metadata
+from pathlib import Path
+from types import FrameType
+from typing import Any, NoReturn
+
+from pipelines.storage import DataFolder, file_sha256, write_bytes, write_json
+from training.checkpoints import RunError, newest_checkpoint, run_config
+from training.config import ExperimentConfig, differences, dump_config, load_config
+from training.data import DataError, ShardDataset
+from training.lifetime import stop_group
+from training.progress import ProgressLines
+
+GRACE_SECONDS = 45.0  # torch.distributed.run itself gives its ranks 30
+PACKAGES = ("meshloom", "meshloom-tokenizer", "torch", "accelerate", "numpy", "polars", "safetensors")
+
+
+def train(
+    config_path: Path | str | None,
+    overrides: Sequence[str],
+    data: Path,
+    run: Path,
+    resume: bool = False,
+) -> int:
+    """Train with a progress bar on the terminal; what the command line calls.
+
+    Returns what `launch_training` returns. Raises ConfigError, DataError or RunError before anything starts.
+    """
+    config = load_config(config_path, overrides)
+    with ProgressLines(config.schedule.steps) as lines:
+        return launch_training(config, data, run, resume, on_line=lines.take)
+
+
+def launch_training(
+    config: ExperimentConfig,
+    data: Path,
+    run: Path,
+    resume: bool = False,
+    env: Mapping[str, str] | None = None,
+    on_line: Callable[[str], None] = print,
+) -> int:
+    """Run all ranks of one training on this machine to their end; 0 is a finished run.
+
+    `env` is added to the environment; `on_line` gets each line of the ranks' output. Where this process is
+    told to stop (Ctrl-C, SIGTERM, or any exception raised here while waiting), the ranks save a checkpoint
+    and end, and the exception goes on. With `resume`, a run folder is gone on with; it may also be new.
+    Raises DataError or RunError before anything starts.
+    """
+    prepare_run(config, data, run, resume)
+    command = [
+        *(sys.executable, "-m", "training.agent", "--standalone", "--nproc_per_node", str(config.processes)),
+        *("-m", "training.loop", "--run", str(Path(run).resolve())),
+    ]
+    environment = {**os.environ, **_variables_for_ranks(), **(env or {})}
+    process = subprocess.Popen(
+        command,
+        env=environment,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        errors="replace",
+        start_new_session=True,
+    )
+    # A thread reads, so that this one can be interrupted, and so that the ranks never block on a full pipe.
+    reader = threading.Thread(target=_pass_lines, args=(process, on_line), daemon=True)
+    reader.start()
+    try:
+        with _terminate_as_exception():
+            return process.wait()
+    finally:
+        stop_group(process, GRACE_SECONDS)
+        reader.join(timeout=5)
+
+
+def prepare_run(config: ExperimentConfig, data: Path, run: Path, resume: bool) -> None:
+    """Check that `run` may be trained, and write its config.yaml and run.json.
+
+    Raises DataError where there is nothing to train on, RunError where the folder is in use or differs.
+    """
+    data, run = Path(data), Path(run)
+    counts = ShardDataset(data, "train", config).counts
+    description = {
+        "data": str(data.resolve()),
+        "data_version": data_version(data),
+        "n_train": counts.n_used,
+        "n_train_too_long": counts.n_too_long,
+        "max_tokens": config.max_tokens,
+        "git_revision": git_revision(),
+        "packages": package_versions(),
+        "python": sys.version.split()[0],
+    }
+    if run.is_dir() and any(run.iterdir()):
+        if not resume:
+            raise RunError(f"{run} is not empty; give --resume to go on with it, or another folder")
+        _check_same_run(config, description, run)
+    run.mkdir(parents=True, exist_ok=True)
+    write_bytes(run / "config.yaml", dump_config(config).encode())
+    write_json(run / "run.json", description)
+
+
+def data_version(data: Path) -> str:
+    """sha256 of the data set's manifest, or of its shard index where it has no manifest."""
+    folder = DataFolder(data)
+    for path in (folder.manifest, folder.shards / "index.parquet"):
+        if path.is_file():
+            return f"sha256:{file_sha256(path)}"
+    raise DataError(f"{data} has neither manifest.json nor shards/index.parquet")
+
+
+def git_revision() -> str | None:
+    """Commit of the source tree this runs from, with a + where files differ; None outside a checkout."""
+    root = Path(__file__).parents[1]
+    if not (root / ".git").exists():
+        return None
+    try:
+        head = _git(root, "rev-parse", "HEAD")
+        return head + ("+" if _git(root, "status", "--porcelain", "--untracked-files=no") else "")
+    except (OSError, subprocess.CalledProcessError):
+        return None
+
+
+def package_versions() -> dict[str, str]:
+    """Versions of the installed packages that decide the numbers."""
+    versions = {}
+    for name in PACKAGES:
+        with contextlib.suppress(metadata.PackageNotFoundError):
+            versions[name] = metadata.version(name)
+    return versions
+
+
+def _check_same_run(config: ExperimentConfig, description: dict[str, Any], run: Path) -> None:
+    try:
+        before = json.loads((run / "run.json").read_text())
+        changed = differences(run_config(run), config)
+    except (OSError, ValueError, RunError) as error:
+        raise RunError(f"{run} is not empty and not a run that can be gone on with: {error}") from error
+    if before.get("data_version") != description["data_version"]:
+        changed.append(f"data: {before.get('data_version')} -> {description['data_version']}")
+    if changed:
+        at = newest_checkpoint(run)
+        raise RunError(
+            f"{run} ({at.name if at else 'no checkpoint yet'}) was begun with another configuration: "
+            f"{'; '.join(changed)}. Give the same, or a new folder"
+        )
+
+
+def _variables_for_ranks() -> dict[str, str]:
+    # The agent would set one thread per rank and say so at length; the loop sets its own number.
+    return {"OMP_NUM_THREADS": "1", "PYTHONUNBUFFERED": "1", "MESHLOOM_LAUNCHER_PID": str(os.getpid())}
+
+
+def _pass_lines(process: subprocess.Popen[str], on_line: Callable[[str], None]) -> None:
+    assert process.stdout is not None
+    for line in process.stdout:
+        on_line(line.rstrip("\n"))
+
+
+@contextlib.contextmanager
+def _terminate_as_exception() -> Iterator[None]:
+    """SIGTERM raises SystemExit, unless someone else (such as Dagster) has taken it over."""
+    is_free = (
+        threading.current_thread() is threading.main_thread()
+        and signal.getsignal(signal.SIGTERM) == signal.SIG_DFL
+    )
+    if not is_free:
+        yield
+        return
+    signal.signal(signal.SIGTERM, _raise_exit)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+
+
+def _raise_exit(number: int, _frame: FrameType | None) -> NoReturn:
+    raise SystemExit(128 + number)
+
+
+def _git(root: Path, *arguments: str) -> str:
+    command = ["git", "-C", str(root), *arguments]
+    return subprocess.run(command, check=True, capture_output=True, text=True, timeout=10).stdout.strip()
