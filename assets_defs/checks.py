@@ -1,4 +1,4 @@
-"""Blocking checks: every table is held against its schema in `pipelines.tables` before anything follows from it.
+"""Blocking checks: every table is held against its schema before anything follows from it.
 
 They are computed inside the asset, on what this run wrote, which saves a second process:
 
@@ -7,9 +7,9 @@ They are computed inside the asset, on what this run wrote, which saves a second
         return dg.MaterializeResult(check_results=[check_schema({path: Tokens})])
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 import polars as pl
@@ -96,3 +96,16 @@ def _failure_table(failures: list[tuple[str, str, str, str]]) -> dict[str, dg.Me
     names = ("file", "column", "check", "found")
     records = [dg.TableRecord(dict(zip(names, case, strict=True))) for case in failures[:SHOWN_FAILURES]]
     return {"first failures": dg.MetadataValue.table(records)}
+
+
+def check_columns(frame: pl.DataFrame, expected: Mapping[str, Any], asset: str) -> dg.AssetCheckResult:
+    """Compare names and types of a table whose values have no schema of their own."""
+    wanted, found = dict(expected), dict(frame.schema)
+    wrong = [name for name in {*wanted, *found} if wanted.get(name) != found.get(name)]
+    return dg.AssetCheckResult(
+        check_name=SCHEMA,
+        asset_key=asset,
+        passed=not wrong,
+        description=f"{len(wanted)} columns, {frame.height} rows, {len(wrong)} columns differ",
+        metadata={"rows": frame.height, "differ": dg.MetadataValue.json(sorted(wrong))},
+    )

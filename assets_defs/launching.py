@@ -1,8 +1,8 @@
 """Launch a job as `dagster job launch` does, and say so where nothing would come of it.
 
-    python -m assets_defs.launching -j train --config-json '{"ops": {"checkpoint": {"config": {"run": "first"}}}}'
+    python -m assets_defs.launching -j train -c train.yaml
 
-An instance with a queued coordinator only enqueues; without a live daemon the run would wait for ever, silently.
+With a queued coordinator launching only enqueues; without a live daemon the run would wait for ever.
 """
 
 import os

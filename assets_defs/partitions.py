@@ -1,10 +1,10 @@
 """Partitions by source and source shard, such as `objaverse:000-001`.
 
 An asset may run on one partition, on a range of them in one run, or in a run without any partition, as
-`dagster job launch -j rebuild` starts it. Dagster has no partitioned asset below another partitioned asset in a run
-without partitions: the second one raises. So the first asset of such a run lists the sources, registers what they
-list, and turns the run into one over the range of all partitions. From there on it is an ordinary range run: every
-stage works on all partitions in one call, with one pool of workers, and Dagster reports each partition.
+`dagster job launch -j rebuild` starts it. In a run without partitions Dagster executes a partitioned asset,
+but raises at the next one below it. So the first asset of such a run lists the sources, registers what they
+list, and turns the run into one over the range of all partitions. From there on it is an ordinary range run:
+every stage works on all partitions in one call, with one pool of workers, and Dagster reports each partition.
 """
 
 from typing import TYPE_CHECKING
@@ -34,8 +34,8 @@ def shard_keys_of(context: dg.AssetExecutionContext, data_set: "DataSetResource"
 def register_shards(instance: dg.DagsterInstance, data_set: "DataSetResource") -> list[str]:
     """Make Dagster's partitions what the sources list, and return them in Dagster's order.
 
-    A range has no gaps, so a shard that no source lists any more must not lie within it: its partition is removed.
-    Its files and its history stay.
+    A range has no gaps, so a shard that no source lists any more must not lie within it: its partition is
+    removed. Its files and its history stay.
     """
     listed = [str(key) for key in data_set.shard_keys()]
     if not listed:
@@ -50,8 +50,10 @@ def register_shards(instance: dg.DagsterInstance, data_set: "DataSetResource") -
 
 
 def _become_run_over_all(context: dg.AssetExecutionContext, keys: list[str]) -> None:
-    # Both are needed: the instance's copy is what the UI shows, the one in memory is what the steps of this process
-    # read. This is why the assets run with the in-process executor.
+    # Both are needed: the instance's copy is what the UI shows, the one in memory is what the steps of this
+    # process read. This is why the assets run with the in-process executor.
     tags = {RANGE_START: keys[0], RANGE_END: keys[-1]}
     context.instance.add_run_tags(context.run.run_id, tags)
-    context.run.tags.update(tags)
+    in_memory = context.run.tags
+    assert isinstance(in_memory, dict)
+    in_memory.update(tags)

@@ -18,7 +18,7 @@ OWNERS = ["team:meshloom"]
 DATA_SET_TAG = "meshloom/data_set"
 PICTURE_BYTES_LIMIT = 100_000
 PICTURED_PARTITIONS_LIMIT = 64
-"""A picture of a run is stored with each partition; above this many only the data set's own pictures remain."""
+"""A run's picture is stored with each of its partitions; above this many, only with the data set."""
 SHEET_MESHES = 24
 
 

@@ -27,7 +27,7 @@ DEFAULT_SOURCES = PROJECT / "configs" / "sources" / "default.yaml"
 
 
 def default_sources() -> list[str]:
-    """MESHLOOM_SOURCES, separated by spaces; else those of configs/sources/default.yaml that exist; else builtin."""
+    """MESHLOOM_SOURCES, separated by spaces; else what exists of configs/sources/default.yaml, or builtin."""
     given = os.environ.get("MESHLOOM_SOURCES", "").split()
     if given:
         return given

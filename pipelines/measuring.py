@@ -19,7 +19,7 @@ MEASURES = (
 
 
 def measure(vertices: NDArray[np.float64], faces: NDArray[np.int32]) -> dict[str, int | bool]:
-    """Counts of the mesh (V, 3), (F, 3), named as in MEASURES; `pipelines.tables.MeshTable` says what each means."""
+    """Counts of the mesh (V, 3), (F, 3), named as in MEASURES; MeshTable's columns say what each means."""
     import tokenizer_rs
 
     measures = tokenizer_rs.measure(

@@ -1,6 +1,7 @@
 """What happens to a mesh between loading and tokenising: into the cube, and MeshLab's pre-clean.
 
-The statistics of a data set are those of `pre_clean(normalize(vertices), faces)`: normalised first, and not again.
+The statistics of a data set are those of `pre_clean(normalize(vertices), faces)`: normalised first, and
+not again.
 """
 
 import numpy as np
@@ -40,7 +41,9 @@ def pre_clean(
     import pymeshlab
 
     meshes = pymeshlab.MeshSet(verbose=False)
-    meshes.add_mesh(pymeshlab.Mesh(np.ascontiguousarray(vertices), np.ascontiguousarray(faces, dtype=np.int32)))
+    meshes.add_mesh(
+        pymeshlab.Mesh(np.ascontiguousarray(vertices), np.ascontiguousarray(faces, dtype=np.int32))
+    )
     meshes.meshing_remove_unreferenced_vertices()
     meshes.meshing_merge_close_vertices(threshold=pymeshlab.PercentageValue(MERGE_PERCENT))
     meshes.meshing_remove_duplicate_faces()

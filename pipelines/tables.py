@@ -10,7 +10,6 @@ from pandera.polars import Field
 
 from pipelines.reasons import Reason, Stage
 
-
 REASONS = [reason.value for reason in Reason]
 SPLITS = ["train", "val", "test"]
 
@@ -149,9 +148,9 @@ class Tokens(_Table):
     n_invalid_component_vertices: pl.Int64 = Field(description="(reference: CC_invalid_vert_num).")
     n_invalid_component_faces: pl.Int64 = Field(description="(reference: CC_invalid_face_num).")
     tokens: pl.List(pl.UInt16) = Field(description="Token ids without start, end or padding.")  # type: ignore[valid-type]
-    vertices: pl.List(pl.Float32) = Field(
+    vertices: pl.List(pl.Float32) = Field(  # type: ignore[valid-type]
         description="Cleaned, normalised mesh (longest side 1.9): x, y, z, flat."
-    )  # type: ignore[valid-type]
+    )
     faces: pl.List(pl.Int32) = Field(description="Cleaned mesh before repair: three indices a face, flat.")  # type: ignore[valid-type]
 
 

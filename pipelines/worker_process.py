@@ -74,7 +74,10 @@ def worker_main(
             outcome = run_item(function, item, bytes_per_item, unexpected)
             if time.monotonic() - started > seconds_per_item:
                 # also where the parent was too busy to notice in time
-                outcome = Failed(Reason.TIME_LIMIT, f"more than {seconds_per_item:g} s; raise seconds_per_item to wait longer")
+                outcome = Failed(
+                    Reason.TIME_LIMIT,
+                    f"more than {seconds_per_item:g} s; raise seconds_per_item to wait longer",
+                )
             pipe.send(outcome)
     except (EOFError, OSError):
         return
@@ -96,6 +99,11 @@ def run_item(
         return Failed(unexpected, one_line(f"{type(error).__name__}: {error}"))
 
 
+def late(seconds_per_item: float) -> str:
+    """Detail of an item that took too long."""
+    return f"more than {seconds_per_item:g} s; raise seconds_per_item to wait longer"
+
+
 def one_line(text: str) -> str:
     """A detail as one line of valid text of bounded length."""
     line = " ".join(text.encode(errors="replace").decode().split())
@@ -106,7 +114,8 @@ def one_line(text: str) -> str:
 def main_module_hidden() -> Iterator[None]:
     """Keep a process that is started within from running the parent's script again.
 
-    Workers need nothing of it, and a script without an `if __name__ == "__main__"` guard would start over in each.
+    Workers need nothing of it, and a script without an `if __name__ == "__main__"` guard would start
+    over in each of them.
     """
     with _MAIN_LOCK:
         main = sys.modules["__main__"]
@@ -128,7 +137,7 @@ def _die_with_parent(parent: int) -> None:
 
 @contextmanager
 def _memory_cap(bytes_per_item: int) -> Iterator[None]:
-    """Let the address space grow by so many bytes; counted anew for each item, so that none pays for another."""
+    """Let the address space grow by so many bytes, counted anew for each item."""
     if sys.platform != "linux":
         yield
         return

@@ -5,10 +5,10 @@
             case Ok(value): ...
             case Failed(reason, detail): ...
 
-Outcomes come in the order of the items, whatever the number of workers. An item that runs too long, asks for too
-much memory or crashes its process costs itself only: every worker has a pipe of its own and holds one item at a
-time, so that a death is always that item's, and all others go on. (A pool with one queue for all, such as
-pebble's, breaks when a worker dies between two items.)
+Outcomes come in the order of the items, whatever the number of workers. An item that runs too long, asks
+for too much memory or crashes its process costs itself only: every worker has a pipe of its own and holds
+one item at a time, so that a death is always that item's, and all others go on. (A pool with one queue for
+all, such as pebble's, breaks when a worker dies between two items.)
 """
 
 import os
@@ -23,7 +23,7 @@ from typing import Any, Generic, TypeVar
 
 from pipelines.reasons import Reason
 from pipelines.settings import WorkerLimits
-from pipelines.worker_process import Failed, Ok, main_module_hidden, worker_main
+from pipelines.worker_process import Failed, Ok, late, main_module_hidden, worker_main
 
 __all__ = ["Failed", "Ok", "WorkerStartError", "map_capped", "n_workers"]
 
@@ -94,10 +94,20 @@ class _Worker:
 
 class _Pool(Generic[Item, Value]):
     def __init__(
-        self, function: Callable[[Item], Value], limits: WorkerLimits, unexpected: Reason, imports: Sequence[str]
+        self,
+        function: Callable[[Item], Value],
+        limits: WorkerLimits,
+        unexpected: Reason,
+        imports: Sequence[str],
     ):
         self.limits = limits
-        self.arguments = (function, limits.seconds_per_item, limits.bytes_per_item, unexpected, tuple(imports))
+        self.arguments = (
+            function,
+            limits.seconds_per_item,
+            limits.bytes_per_item,
+            unexpected,
+            tuple(imports),
+        )
         self.n_workers = n_workers(limits)
         self.workers: list[_Worker] = []
         self.n_failed_starts = 0
@@ -144,7 +154,10 @@ class _Pool(Generic[Item, Value]):
             context = get_context("spawn")
             ours, theirs = context.Pipe()
             process = context.Process(
-                target=worker_main, args=(theirs, os.getpid(), *self.arguments), daemon=True, name="meshloom-worker"
+                target=worker_main,
+                args=(theirs, os.getpid(), *self.arguments),
+                daemon=True,
+                name="meshloom-worker",
             )
             with main_module_hidden(), _environment(SINGLE_THREADED):
                 process.start()
@@ -172,8 +185,7 @@ class _Pool(Generic[Item, Value]):
             if worker.pipe in ready:
                 self._receive(worker)
             elif worker.index is not None and now >= worker.deadline:
-                seconds = f"{self.limits.seconds_per_item:g} s"
-                self._end(worker, Failed(Reason.TIME_LIMIT, f"more than {seconds}; raise seconds_per_item to wait longer"))
+                self._end(worker, Failed(Reason.TIME_LIMIT, late(self.limits.seconds_per_item)))
 
     def _receive(self, worker: _Worker) -> None:
         try:
@@ -185,7 +197,8 @@ class _Pool(Generic[Item, Value]):
                 self.n_failed_starts += 1
                 if self.n_failed_starts >= STARTS_WITHOUT_SUCCESS:
                     raise WorkerStartError(
-                        f"{self.n_failed_starts} workers died before their first item ({_cause(code)}); see the error above"
+                        f"{self.n_failed_starts} workers died before their first item ({_cause(code)}); "
+                        "see the error above"
                     ) from None
             self._end(worker, Failed(Reason.WORKER_DIED, f"the worker died of {_cause(code)}"))
             return

@@ -1,6 +1,6 @@
 """torch.distributed.run that dies with whoever started it.
 
-python -m training.agent --standalone --nproc_per_node 2 -m training.loop --run RUN
+python -m training.agent --standalone --nproc_per_node 2 -m training.loop RUN
 """
 
 import os

@@ -17,6 +17,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from model.silksong import SilksongConfig
 
+EXPERIMENTS = Path(__file__).parents[1] / "configs" / "experiments"
+
 
 class ConfigError(ValueError):
     """The configuration cannot be used; the message names the key and the remedy."""
@@ -155,12 +157,13 @@ MAY_CHANGE_ON_RESUME = frozenset(
 def load_config(path: Path | str | None, overrides: Sequence[str] = ()) -> ExperimentConfig:
     """Read YAML (none: the defaults alone), apply `key.sub=value` overrides, and check everything.
 
+    `path` is a file, or the name of one in configs/experiments ("demo").
     Raises ConfigError, naming the key, for unknown keys, values that do not fit, or an unreadable file.
     """
     content: Any = {}
     if path is not None:
         try:
-            content = yaml.safe_load(Path(path).read_text(encoding="utf-8")) or {}
+            content = yaml.safe_load(_find(path).read_text(encoding="utf-8")) or {}
         except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
             raise ConfigError(f"{path} cannot be read as YAML: {error}") from error
     if not isinstance(content, dict):
@@ -202,6 +205,11 @@ def differences(before: ExperimentConfig, after: ExperimentConfig) -> list[str]:
         for key in sorted(old.keys() | new.keys())
         if old.get(key) != new.get(key) and key not in MAY_CHANGE_ON_RESUME
     ]
+
+
+def _find(path: Path | str) -> Path:
+    named = EXPERIMENTS / f"{path}.yaml"
+    return named if not Path(path).exists() and named.is_file() else Path(path)
 
 
 def _apply_override(content: dict[str, Any], override: str) -> None:

@@ -64,7 +64,7 @@ def launch_training(
     prepare_run(config, data, run, resume)
     command = [
         *(sys.executable, "-m", "training.agent", "--standalone", "--nproc_per_node", str(config.processes)),
-        *("-m", "training.loop", "--run", str(Path(run).resolve())),
+        *("-m", "training.loop", str(Path(run).resolve())),
     ]
     environment = {**os.environ, **_variables_for_ranks(), **(env or {})}
     process = subprocess.Popen(

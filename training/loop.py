@@ -1,6 +1,6 @@
 """One rank of a training run.
 
-    python -m torch.distributed.run --nproc_per_node 2 -m training.loop --run RUN
+    python -m torch.distributed.run --nproc_per_node 2 -m training.loop RUN
 
 RUN holds config.yaml and run.json, which `training.launch` writes; the loop goes on from the newest complete
 checkpoint in it, or begins. SIGTERM or SIGINT to any rank ends all of them after the same step, with a
@@ -252,7 +252,7 @@ def main() -> int:
     follow_parent(int(os.environ.get("MESHLOOM_AGENT_PID", os.getppid())))
     STOP_WISH.listen()
     parser = argparse.ArgumentParser(description="One rank of a training run.")
-    parser.add_argument("--run", type=Path, required=True, help="folder with config.yaml and run.json")
+    parser.add_argument("run", type=Path, help="folder with config.yaml and run.json")
     run = parser.parse_args().run
     if run_rank(run):
         return 0

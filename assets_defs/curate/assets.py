@@ -85,11 +85,10 @@ def ledger(data_set: DataSetResource) -> dg.MaterializeResult:
 
     data = data_set.data
     rows = data.scan("ledger").select("status", "reason").collect()
-    n_listed = data.scan("raw_meshes").select(pl.len()).collect().item()
+    listed = [data.table("raw_meshes", key) for key in data.partitions("raw_meshes")]
     unread = [data.rejected("raw_meshes", key) for key in data.partitions("raw_meshes")]
-    n_listed += sum(
-        pl.scan_parquet(path).select(pl.len()).collect().item() for path in unread if path.exists()
-    )
+    files = [pl.scan_parquet(path).select("uri") for path in (*listed, *unread) if path.exists()]
+    n_listed = pl.concat(files).collect().height
     reasons = rows["reason"].drop_nulls().value_counts(sort=True)
     return dg.MaterializeResult(
         check_results=[
@@ -98,8 +97,8 @@ def ledger(data_set: DataSetResource) -> dg.MaterializeResult:
         ],
         metadata={
             "dagster/row_count": rows.height,
-            "kept": (rows["status"] == "kept").sum(),
-            "rejected": (rows["status"] == "rejected").sum(),
+            "kept": rows.filter(status="kept").height,
+            "rejected": rows.filter(status="rejected").height,
             "reasons": dg.MetadataValue.json(dict(reasons.iter_rows())),
             "tables": file_link(data.tables / "ledger"),
             **funnel_of(data),

@@ -24,7 +24,8 @@ def raw_meshes(context: dg.AssetExecutionContext, data_set: DataSetResource) -> 
     from pipelines.stages.raw_meshes import build_raw_meshes
 
     data, keys = data_set.data, shard_keys_of(context, data_set)
-    results = build_raw_meshes(data, data_set.parsed_sources(), data_set.settings, keys)
+    is_all = keys == data_set.shard_keys()  # then partitions that no source lists any more are removed
+    results = build_raw_meshes(data, data_set.parsed_sources(), data_set.settings, None if is_all else keys)
     report_partitions(context, data, "raw_meshes", results)
     return dg.MaterializeResult(check_results=[check_stage(data, "raw_meshes", RawMeshes, keys)])
 

@@ -27,7 +27,7 @@ class TrainConfig(dg.Config):
     )
     run: str = Field(
         default="",
-        description="Folder below the runs folder; empty: named after the experiment, its content and the data set.",
+        description="Folder below the runs folder; empty: named after experiment, overrides and data set.",
     )
 
 
@@ -45,8 +45,8 @@ def checkpoint(
 ) -> dg.MaterializeResult:
     """The newest weights of a run, with its resolved configuration and its metrics.
 
-    Every start goes on from the newest complete checkpoint of the run folder: a retry, a run after a cancel, and
-    a run with more steps all lose nothing.
+    Every start goes on from the newest complete checkpoint of the run folder, so a retry and a run after a
+    cancel lose nothing.
     """
     from training.checkpoints import RunError, newest_checkpoint
     from training.config import ConfigError

@@ -20,14 +20,18 @@ def chair(rng: Generator) -> Solid:
     low, high = (-width / 2, seat, -depth / 2), (width / 2, seat + thickness, depth / 2)
     parts.append(cushion(low, high, thickness * 0.4) if rng.random() < 0.5 else box(low, high))
     lean = rng.uniform(0.02, 0.1)
-    parts += [pole((i * x, seat + thickness, -z), (i * x, top, -z - lean), leg, leg * 0.8, sides) for i in (-1, 1)]
+    parts += [
+        pole((i * x, seat + thickness, -z), (i * x, top, -z - lean), leg, leg * 0.8, sides) for i in (-1, 1)
+    ]
     match rng.choice(["slats", "spindles", "panel", "sheet"]):
         case "slats":
             for share in np.linspace(0.35, 0.95, int(rng.integers(2, 5))):
                 y, behind = seat + back * share, -z - lean * share
                 parts.append(box((-x, y - 0.03, behind - 0.01), (x, y + 0.03, behind + 0.01)))
         case "spindles":
-            parts.append(box((-x - leg, top - 0.03, -z - lean - 0.02), (x + leg, top + 0.03, -z - lean + 0.02)))
+            parts.append(
+                box((-x - leg, top - 0.03, -z - lean - 0.02), (x + leg, top + 0.03, -z - lean + 0.02))
+            )
             for i in np.linspace(-x, x, int(rng.integers(5, 8)))[1:-1]:
                 parts.append(pole((i, seat + thickness, -z), (i, top - 0.03, -z - lean), 0.008, 0.008, 5))
         case "panel":
@@ -50,7 +54,10 @@ def stool(rng: Generator) -> Solid:
     sides, thickness = int(rng.choice([8, 10, 12, 16])), rng.uniform(0.03, 0.07)
     bevel, base = thickness * 0.3, height - thickness
     parts = [
-        lathe([(0, base), (radius, base), (radius, height - bevel), (radius - bevel, height), (0, height)], sides)
+        lathe(
+            [(0, base), (radius, base), (radius, height - bevel), (radius - bevel, height), (0, height)],
+            sides,
+        )
     ]
     if rng.random() < 0.3:  # bar stool: a turned foot
         foot = radius * rng.uniform(0.9, 1.1)
@@ -84,7 +91,10 @@ def bench(rng: Generator) -> Solid:
     n_frames = 3 if width > 1.6 else 2
     for x in np.linspace(-width / 2 + 0.12, width / 2 - 0.12, n_frames):
         parts.append(box((x - 0.03, seat - 0.05, -depth / 2), (x + 0.03, seat, depth / 2)))
-        parts += [box((x - 0.03, 0, j - 0.03), (x + 0.03, seat - 0.05, j + 0.03)) for j in (-depth / 2 + 0.03, depth / 2 - 0.03)]
+        parts += [
+            box((x - 0.03, 0, j - 0.03), (x + 0.03, seat - 0.05, j + 0.03))
+            for j in (-depth / 2 + 0.03, depth / 2 - 0.03)
+        ]
     if rng.random() < 0.65:
         rise, lean = rng.uniform(0.35, 0.5), rng.uniform(0.08, 0.18)
         for x in np.linspace(-width / 2 + 0.12, width / 2 - 0.12, n_frames):
@@ -98,7 +108,12 @@ def bench(rng: Generator) -> Solid:
 def sofa(rng: Generator) -> Solid:
     """Upholstered: base, arms, back, one to three seat cushions, sometimes a chaise or loose pillows."""
     n_seats, seat_width = int(rng.integers(1, 4)), rng.uniform(0.58, 0.72)
-    arm, depth, seat, back = rng.uniform(0.12, 0.22), rng.uniform(0.75, 0.95), rng.uniform(0.28, 0.34), rng.uniform(0.7, 0.9)
+    arm, depth, seat, back = (
+        rng.uniform(0.12, 0.22),
+        rng.uniform(0.75, 0.95),
+        rng.uniform(0.28, 0.34),
+        rng.uniform(0.7, 0.9),
+    )
     half, foot, bevel = n_seats * seat_width / 2, rng.uniform(0.06, 0.14), rng.uniform(0.03, 0.06)
     parts = [box((-half, foot, -depth / 2), (half, seat, depth / 2))]
     parts += [

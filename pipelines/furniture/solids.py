@@ -66,7 +66,7 @@ def cushion(low: Point, high: Point, bevel: float) -> Solid:
     """Box with its edges and corners cut off at `bevel`: 24 vertices, 44 faces."""
     middle, half = (np.array(low) + high) / 2, (np.array(high) - low) / 2
     number: dict[tuple[int, tuple[int, ...]], int] = {}
-    points = []
+    points: list[NDArray[np.float64]] = []
     for signs in np.ndindex(2, 2, 2):
         for axis in range(3):  # three vertices at each corner, each flush with one side
             reach = np.where(np.arange(3) == axis, half, half - bevel)
@@ -139,7 +139,8 @@ def lathe(profile: Sequence[tuple[float, float]], sides: int, is_closed: bool = 
 
     A profile walked with the material on its left faces outward: up along the outside, down inside.
     """
-    rings, points = [], []
+    rings: list[list[int]] = []
+    points: list[Point] = []
     for radius, height in profile:
         count = sides if radius > 0 else 1
         start = len(points)
@@ -155,9 +156,7 @@ def lathe(profile: Sequence[tuple[float, float]], sides: int, is_closed: bool = 
     return Solid(np.array(points), _triangles(quads))
 
 
-def band(
-    outer: ArrayLike, inner: ArrayLike, back: float, front: float, is_closed: bool = False
-) -> Solid:
+def band(outer: ArrayLike, inner: ArrayLike, back: float, front: float, is_closed: bool = False) -> Solid:
     """Strip between two curves (K, 2) in x, y, given thickness in z; closed curves give genus 1."""
     outer, inner = np.asarray(outer, dtype=float), np.asarray(inner, dtype=float)
     n = len(outer)
@@ -193,9 +192,7 @@ def _wall_quads(n_rings: int, sides: int, is_closed: bool) -> list[list[int]]:
     quads = []
     for j in range(n_rings if is_closed else n_rings - 1):
         near, far = j * sides, (j + 1) % n_rings * sides
-        quads += [
-            [near + i, near + (i + 1) % sides, far + (i + 1) % sides, far + i] for i in range(sides)
-        ]
+        quads += [[near + i, near + (i + 1) % sides, far + (i + 1) % sides, far + i] for i in range(sides)]
     return quads
 
 

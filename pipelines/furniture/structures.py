@@ -8,21 +8,38 @@ from pipelines.furniture.solids import Solid, band, box, join, lathe, pole, shee
 
 def frame(rng: Generator) -> Solid:
     """A picture or mirror frame, rectangular, round or pointed: genus 1 around a sheet."""
-    width, height, border, depth = rng.uniform(0.3, 1.0), rng.uniform(0.3, 1.0), rng.uniform(0.03, 0.09), rng.uniform(0.02, 0.05)
+    width, height, border, depth = (
+        rng.uniform(0.3, 1.0),
+        rng.uniform(0.3, 1.0),
+        rng.uniform(0.03, 0.09),
+        rng.uniform(0.02, 0.05),
+    )
     if rng.random() < 0.5:
         n_u, n_v = int(rng.integers(2, 5)), int(rng.integers(2, 5))
         u, v = np.linspace(-1, 1, n_u + 1)[:-1], np.linspace(-1, 1, n_v + 1)[:-1]
         loop = [*((a, -1) for a in u), *((1, b) for b in v), *((-a, 1) for a in u), *((-1, -b) for b in v)]
         outer = np.array(loop) * (width / 2, height / 2)
         inner = np.array(loop) * (width / 2 - border, height / 2 - border)
-        picture = sheet((-width / 2 + border, -height / 2 + border, depth * 0.3), (width - 2 * border, 0, 0), (0, height - 2 * border, 0), 2, 2)
+        picture = sheet(
+            (-width / 2 + border, -height / 2 + border, depth * 0.3),
+            (width - 2 * border, 0, 0),
+            (0, height - 2 * border, 0),
+            2,
+            2,
+        )
     else:
         n = int(rng.choice([8, 12, 16, 24]))
-        angles = np.pi * 2 * np.arange(n) / n + np.pi / n
+        angles = np.pi * 2 * np.arange(n) / n
         loop = np.column_stack([np.cos(angles), np.sin(angles)])
         outer, inner = loop * (width / 2, height / 2), loop * (width / 2 - border, height / 2 - border)
         disc = lathe([(0, 0), (1, 0)], n)
-        flat = np.column_stack([disc.vertices[:, 0] * (width / 2 - border), disc.vertices[:, 2] * (height / 2 - border), np.full(n + 1, depth * 0.3)])
+        flat = np.column_stack(
+            [
+                disc.vertices[:, 2] * (width / 2 - border),
+                disc.vertices[:, 0] * (height / 2 - border),
+                np.full(n + 1, depth * 0.3),
+            ]
+        )
         picture = Solid(flat, disc.faces)
     parts = [band(outer, inner, 0, depth, is_closed=True), picture]
     if rng.random() < 0.4:  # a second, finer moulding on top
@@ -34,7 +51,12 @@ def frame(rng: Generator) -> Solid:
 
 def stairs(rng: Generator) -> Solid:
     """A flight of solid steps that touch along edges, open treads on stringers, or a spiral."""
-    n_steps, rise, going, width = int(rng.integers(4, 11)), rng.uniform(0.15, 0.2), rng.uniform(0.22, 0.3), rng.uniform(0.7, 1.2)
+    n_steps, rise, going, width = (
+        int(rng.integers(4, 11)),
+        rng.uniform(0.15, 0.2),
+        rng.uniform(0.22, 0.3),
+        rng.uniform(0.7, 1.2),
+    )
     parts = []
     match rng.choice(["blocks", "solid", "open", "spiral"]):
         case "blocks":  # each block meets the next in one edge, where four faces end: not a manifold
@@ -45,10 +67,15 @@ def stairs(rng: Generator) -> Solid:
                 parts.append(box((0, 0, -(i + 1) * going), (width, (i + 1) * rise, -i * going)))
         case "open":
             for i in range(n_steps):
-                parts.append(box((0, (i + 1) * rise - 0.04, -(i + 1) * going - 0.02), (width, (i + 1) * rise, -i * going)))
+                parts.append(
+                    box(
+                        (0, (i + 1) * rise - 0.04, -(i + 1) * going - 0.02),
+                        (width, (i + 1) * rise, -i * going),
+                    )
+                )
             for x in (-0.04, width):
                 line = np.array([[0, 0], [n_steps * going, n_steps * rise]])
-                stringer = band(line + (0, 0.04), line - (0, 0.22), x, x + 0.04)
+                stringer = band(line + np.array([0, 0.04]), line - np.array([0, 0.22]), x, x + 0.04)
                 parts.append(Solid(stringer.vertices[:, [2, 1, 0]] * (1, 1, -1), stringer.faces))
         case "spiral":
             parts.append(pole((0, 0, 0), (0, n_steps * rise + 0.9, 0), 0.05, 0.05, 8))
@@ -59,9 +86,25 @@ def stairs(rng: Generator) -> Solid:
             return join(parts)
     if rng.random() < 0.6:  # a hand rail
         for i in range(n_steps):
-            parts.append(pole((width - 0.04, (i + 1) * rise, -(i + 0.5) * going), (width - 0.04, (i + 1) * rise + 0.85, -(i + 0.5) * going), 0.012, 0.012, 4))
+            parts.append(
+                pole(
+                    (width - 0.04, (i + 1) * rise, -(i + 0.5) * going),
+                    (width - 0.04, (i + 1) * rise + 0.85, -(i + 0.5) * going),
+                    0.012,
+                    0.012,
+                    4,
+                )
+            )
         last = n_steps - 0.5
-        parts.append(pole((width - 0.04, rise + 0.85, -0.5 * going), (width - 0.04, n_steps * rise + 0.85, -last * going), 0.025, 0.025, 6))
+        parts.append(
+            pole(
+                (width - 0.04, rise + 0.85, -0.5 * going),
+                (width - 0.04, n_steps * rise + 0.85, -last * going),
+                0.025,
+                0.025,
+                6,
+            )
+        )
     return join(parts)
 
 
@@ -74,7 +117,10 @@ def ladder(rng: Generator) -> Solid:
     parts = []
     for direction in (1, -1) if is_double else (1,):
         for i in (-1, 1):
-            bottom, top = (i * width / 2, 0, direction * lean), (i * width * taper / 2, height, direction * 0.03)
+            bottom, top = (
+                (i * width / 2, 0, direction * lean),
+                (i * width * taper / 2, height, direction * 0.03),
+            )
             parts.append(pole(bottom, top, rail, rail, 4 if is_double else sides))
         for share in np.linspace(0.1, 0.92, n_rungs if direction > 0 else 2):
             x = width / 2 * (1 - share + taper * share)
@@ -84,13 +130,20 @@ def ladder(rng: Generator) -> Solid:
             else:
                 parts.append(pole((-x, y, z), (x, y, z), rung, rung, sides))
     if is_double:
-        parts.append(box((-width * taper / 2 - 0.02, height, -0.1), (width * taper / 2 + 0.02, height + 0.03, 0.1)))
+        parts.append(
+            box((-width * taper / 2 - 0.02, height, -0.1), (width * taper / 2 + 0.02, height + 0.03, 0.1))
+        )
     return join(parts)
 
 
 def arch(rng: Generator) -> Solid:
     """A doorway: two pillars under a round, pointed or flat arch; sometimes a row of them."""
-    span, rise, thickness, depth = rng.uniform(0.9, 1.6), rng.uniform(1.2, 2.0), rng.uniform(0.15, 0.3), rng.uniform(0.2, 0.5)
+    span, rise, thickness, depth = (
+        rng.uniform(0.9, 1.6),
+        rng.uniform(1.2, 2.0),
+        rng.uniform(0.15, 0.3),
+        rng.uniform(0.2, 0.5),
+    )
     n, power = int(rng.integers(7, 16)), rng.choice([1.0, 0.6, 1.5])
     angles = np.linspace(0, np.pi, n)
     crown = rng.uniform(0.35, 0.6) * span
@@ -108,7 +161,15 @@ def arch(rng: Generator) -> Solid:
             parts.append(box((x - thickness / 2, 0, -depth / 2), (x + thickness / 2, rise, depth / 2)))
         else:
             radius = min(thickness, depth) * 0.5
-            column = [(0, 0), (radius * 1.3, 0), (radius * 1.3, 0.08), (radius, 0.12), (radius * 0.85, rise - 0.1), (radius * 1.3, rise), (0, rise)]
+            column = [
+                (0, 0),
+                (radius * 1.3, 0),
+                (radius * 1.3, 0.08),
+                (radius, 0.12),
+                (radius * 0.85, rise - 0.1),
+                (radius * 1.3, rise),
+                (0, rise),
+            ]
             parts.append(lathe(column, 10).moved((x, 0, 0)))
     if rng.random() < 0.4:
         low, high = -pitch / 2 - thickness, (n_arches - 0.5) * pitch + thickness

@@ -1,5 +1,7 @@
 """Turned things: vases and bowls, mugs, planters, lamps."""
 
+from itertools import pairwise
+
 import numpy as np
 from numpy.random import Generator
 
@@ -17,7 +19,12 @@ def vase(rng: Generator) -> Solid:
     else:
         height, belly = rng.uniform(0.2, 0.6), rng.uniform(0.06, 0.14)
         knots = [0, rng.uniform(0.25, 0.5), rng.uniform(0.65, 0.85), 1]
-        widths = [belly * rng.uniform(0.4, 0.8), belly, belly * rng.uniform(0.25, 0.6), belly * rng.uniform(0.35, 0.9)]
+        widths = [
+            belly * rng.uniform(0.4, 0.8),
+            belly,
+            belly * rng.uniform(0.25, 0.6),
+            belly * rng.uniform(0.35, 0.9),
+        ]
         fit = np.polynomial.Polynomial.fit(knots, widths, 3)
         outside = [(max(float(fit(s)), belly * 0.15), height * s) for s in np.linspace(0, 1, n_rings)]
     if rng.random() < 0.4:
@@ -71,10 +78,14 @@ def _with_handle(cup: Solid, n_rings: int, sides: int, reach: float) -> Solid:
         up = np.array([0, 1, 0]) * np.cos(angle) - outward * np.sin(angle)
         half_width, half_height = (start[1] - start[0]) * 0.4, np.ptp(start[:, 1]) * 0.3
         loops.append(list(range(len(points), len(points) + 4)))
-        points += [middle - half_width - up * half_height, middle + half_width - up * half_height,
-                   middle + half_width + up * half_height, middle - half_width + up * half_height]
+        points += [
+            middle - half_width - up * half_height,
+            middle + half_width - up * half_height,
+            middle + half_width + up * half_height,
+            middle - half_width + up * half_height,
+        ]
     loops.append(upper[3:1:-1] + upper[1::-1])
-    for near, far in zip(loops, loops[1:], strict=False):
+    for near, far in pairwise(loops):
         for i in range(4):
             a, b, c, d = near[i], near[(i + 1) % 4], far[(i + 1) % 4], far[i]
             faces += [(a, b, c), (a, c, d)]
@@ -85,11 +96,22 @@ def planter(rng: Generator) -> Solid:
     """A pot with a plant of flat leaves: open sheets that share the root."""
     sides, radius, height = int(rng.integers(6, 17)), rng.uniform(0.1, 0.2), rng.uniform(0.15, 0.35)
     foot, wall = radius * rng.uniform(0.6, 0.95), radius * 0.12
-    pot = [(0, 0), (foot, 0), (radius, height), (radius - wall, height), (radius - wall, height * 0.85), (0, height * 0.85)]
+    pot = [
+        (0, 0),
+        (foot, 0),
+        (radius, height),
+        (radius - wall, height),
+        (radius - wall, height * 0.85),
+        (0, height * 0.85),
+    ]
     parts = [lathe(pot, sides)]
     n_leaves, length = int(rng.integers(5, 15)), rng.uniform(0.25, 0.6)
     for i in range(n_leaves):
-        span, width, droop = length * rng.uniform(0.7, 1), length * rng.uniform(0.08, 0.16), rng.uniform(0.3, 1.2)
+        span, width, droop = (
+            length * rng.uniform(0.7, 1),
+            length * rng.uniform(0.08, 0.16),
+            rng.uniform(0.3, 1.2),
+        )
         n = int(rng.integers(3, 6))
         leaf = sheet((-0.5, 0, 0), (1, 0, 0), (0, 0, 1), 2, n)
         share = leaf.vertices[:, 2]
@@ -111,7 +133,15 @@ def lamp(rng: Generator) -> Solid:
     match rng.choice(["floor", "table", "hanging", "arc"]):
         case "table":
             height, belly = rng.uniform(0.3, 0.45), rng.uniform(0.05, 0.1)
-            body = [(0, 0), (belly * 0.8, 0), (belly, height * 0.25), (belly * 0.8, height * 0.5), (0.015, height * 0.7), (0.015, height), (0, height)]
+            body = [
+                (0, 0),
+                (belly * 0.8, 0),
+                (belly, height * 0.25),
+                (belly * 0.8, height * 0.5),
+                (0.015, height * 0.7),
+                (0.015, height),
+                (0, height),
+            ]
             parts = [lathe(body, sides)]
             centre = np.array([0, height - tall * 0.2, 0])
         case "floor":
@@ -123,12 +153,24 @@ def lamp(rng: Generator) -> Solid:
         case "hanging":
             height = rng.uniform(0.4, 0.9)
             parts = [pole((0, tall * 0.8, 0), (0, tall + height, 0), 0.006, 0.006, 5)]
-            parts.append(lathe([(0, tall + height), (0.05, tall + height), (0.03, tall + height + 0.03), (0, tall + height + 0.03)], sides))
+            parts.append(
+                lathe(
+                    [
+                        (0, tall + height),
+                        (0.05, tall + height),
+                        (0.03, tall + height + 0.03),
+                        (0, tall + height + 0.03),
+                    ],
+                    sides,
+                )
+            )
             centre = np.zeros(3)
         case _:
             angles = np.linspace(np.pi, 0.2 * np.pi, int(rng.integers(8, 13)))
             reach, height = rng.uniform(0.35, 0.6), rng.uniform(0.8, 1.2)
-            arc = np.column_stack([np.cos(angles) * reach + reach, np.sin(angles) * reach * 0.8 + height, 0 * angles])
+            arc = np.column_stack(
+                [np.cos(angles) * reach + reach, np.sin(angles) * reach * 0.8 + height, 0 * angles]
+            )
             parts = [tube(np.concatenate([[[0, 0.04, 0]], arc]), 0.014, 6)]
             parts.append(lathe([(0, 0), (0.17, 0), (0.17, 0.04), (0, 0.04)], sides))
             centre = arc[-1] - np.array([0, tall, 0])
@@ -138,5 +180,9 @@ def lamp(rng: Generator) -> Solid:
         parts.append(lathe(cone, sides, is_closed=True).moved(centre))
     else:
         parts.append(lathe(cone, sides).moved(centre))
-    parts.append(lathe([(0, 0), (0.03, 0.02), (0.03, 0.06), (0.012, 0.09), (0, 0.09)], 8).moved(centre + (0, tall * 0.3, 0)))
+    parts.append(
+        lathe([(0, 0), (0.03, 0.02), (0.03, 0.06), (0.012, 0.09), (0, 0.09)], 8).moved(
+            centre + np.array([0, tall * 0.3, 0])
+        )
+    )
     return join(parts)

@@ -8,6 +8,7 @@ import polars as pl
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 from numpy.typing import ArrayLike
 
 _KEPT, _REJECTED, _INK = "#7494c4", "#d79a77", "#282c34"
@@ -21,7 +22,7 @@ def funnel_plot(frame: pl.DataFrame) -> bytes:
     """
     steps, kept, rejected = (frame[name].to_list() for name in ("step", "kept", "rejected"))
     figure, axes = _figure(7, 0.8 + 0.36 * max(len(steps), 1))
-    places = np.arange(len(steps))
+    places = [float(i) for i in range(len(steps))]
     axes.barh(places, kept, color=_KEPT, height=0.72)
     axes.barh(places, rejected, left=kept, color=_REJECTED, height=0.72)
     most = max([1, *(k + r for k, r in zip(kept, rejected, strict=True))])
@@ -32,7 +33,7 @@ def funnel_plot(frame: pl.DataFrame) -> bytes:
     axes.set_xlim(0, most * 1.2)
     axes.invert_yaxis()
     axes.set_xlabel("meshes")
-    axes.xaxis.get_major_locator().set_params(integer=True)
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     return _png(figure)
 
 
@@ -60,7 +61,7 @@ def histogram(values: ArrayLike, label: str, log: bool = False, bins: int = 40) 
         axes.text(0.5, 0.5, "no values", ha="center", va="center", transform=axes.transAxes, color=_INK)
     axes.set_xlabel(label)
     axes.set_ylabel("meshes")
-    axes.yaxis.get_major_locator().set_params(integer=True)
+    axes.yaxis.set_major_locator(MaxNLocator(integer=True))
     return _png(figure)
 
 

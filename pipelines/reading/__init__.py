@@ -3,10 +3,11 @@
     mesh = read_mesh(Path("chair.glb"), "glb")
     mesh.vertices, mesh.faces
 
-What counts is what a viewer would show: every triangle of the default scene, instances expanded, world transforms
-applied, polygons cut into fans. Materials, skins and animations are not read, and nothing is fetched over a network.
-A file is either read whole or not at all: where announced counts, indices or references do not fit, it is rejected,
-since half a mesh is worse than none. Each format has its own reader here; the tests hold them against trimesh.
+What counts is what a viewer would show: every triangle of the default scene, instances expanded, world
+transforms applied, polygons cut into fans. Materials, skins and animations are not read, and nothing is
+fetched over a network. A file is either read whole or not at all: where announced counts, indices or
+references do not fit, it is rejected, since half a mesh is worse than none. Each format has its own reader
+here; the tests hold them against trimesh.
 """
 
 from collections.abc import Callable
@@ -19,8 +20,8 @@ from pipelines.reading.obj import read_obj
 from pipelines.reading.off import read_off
 from pipelines.reading.ply import read_ply
 from pipelines.reading.stl import read_stl
-from pipelines.sources.files import UnreadableFileError, read_regular
 from pipelines.reasons import Reason
+from pipelines.sources.files import UnreadableFileError, read_regular
 
 __all__ = ["LoadedMesh", "MeshReadError", "read_content", "read_mesh"]
 
@@ -51,7 +52,9 @@ def read_mesh(source: Path | bytes, format: str) -> LoadedMesh:
 def read_content(content: bytes, format: str, folder: Path | None) -> LoadedMesh:
     """Read the bytes of a file that lies in `folder`."""
     if format not in PLAIN_READERS and format not in SCENE_READERS:
-        raise MeshReadError(Reason.UNSUPPORTED_FORMAT, f"no reader for {format or 'a file without extension'}")
+        raise MeshReadError(
+            Reason.UNSUPPORTED_FORMAT, f"no reader for {format or 'a file without extension'}"
+        )
     check_content(content, format)
     try:
         if format in SCENE_READERS:

@@ -1,8 +1,8 @@
 """What a file holds, by its first bytes.
 
-The commonest damage of downloads is a file that is no mesh: a login page, an error message, an LFS pointer. A mesh
-of another format than the extension says is rejected as well, with its true format in the detail: reading it
-silently would leave a `format` column that lies.
+The commonest damage of downloads is a file that is no mesh: a login page, an error message, an LFS
+pointer. A mesh of another format than the extension says is rejected as well, with its true format in the
+detail: reading it silently would leave a `format` column that lies.
 """
 
 from pipelines.reading.loaded import MeshReadError

@@ -1,4 +1,4 @@
-"""glTF 2.0, as a text (.gltf) or with its buffer in one file (.glb): the container, and what it needs from outside.
+"""glTF 2.0, as a text (.gltf) or with its buffer in one file (.glb): container and side files.
 
 The scene itself is read by `gltf_scene`, arrays by `gltf_accessors`.
 """
@@ -14,8 +14,8 @@ from urllib.parse import unquote
 from pipelines.reading.gltf_accessors import Buffers
 from pipelines.reading.gltf_scene import scene_triangles
 from pipelines.reading.loaded import LoadedMesh, MeshReadError, mesh
-from pipelines.sources.files import UnreadableFileError, read_regular
 from pipelines.reasons import Reason
+from pipelines.sources.files import UnreadableFileError, read_regular
 
 HARMLESS_PREFIXES = (
     "KHR_materials_",
@@ -45,19 +45,24 @@ HARMLESS_EXTENSIONS = {
 def read_glb(content: bytes, folder: Path | None) -> LoadedMesh:
     """Read a GLB. Raises LOAD where it is cut off or of another version, and what `read_document` raises."""
     if len(content) < 20:
-        raise MeshReadError(Reason.LOAD, f"{len(content)} bytes, less than the header of a GLB; download it again")
+        raise MeshReadError(
+            Reason.LOAD, f"{len(content)} bytes, less than the header of a GLB; download it again"
+        )
     version, announced = struct.unpack_from("<II", content, 4)
     if version != 2:
         raise MeshReadError(Reason.LOAD, f"glTF container version {version}, only 2 can be read; convert it")
     if announced > len(content):
-        raise MeshReadError(Reason.LOAD, f"announces {announced} bytes, has {len(content)}; download it again")
+        raise MeshReadError(
+            Reason.LOAD, f"announces {announced} bytes, has {len(content)}; download it again"
+        )
     chunks: dict[bytes, bytes] = {}
     position = 12
     while position + 8 <= len(content):
         size, kind = struct.unpack_from("<I4s", content, position)
         if position + 8 + size > len(content):
             raise MeshReadError(
-                Reason.LOAD, f"its chunk {kind!r} announces {size} bytes, {len(content) - position - 8} are there"
+                Reason.LOAD,
+                f"its chunk {kind!r} announces {size} bytes, {len(content) - position - 8} are there",
             )
         chunks.setdefault(kind, content[position + 8 : position + 8 + size])
         position += 8 + size
@@ -94,7 +99,9 @@ def parse_document(text: bytes) -> dict[str, Any]:
     if not isinstance(document, dict):
         raise MeshReadError(Reason.LOAD, f"its JSON is a {type(document).__name__}, not an object")
     if not document.keys() & {"asset", "meshes", "nodes", "scenes"}:
-        raise MeshReadError(Reason.NOT_A_MESH, f"a JSON text that is no glTF; its keys are {sorted(document)[:5]}")
+        raise MeshReadError(
+            Reason.NOT_A_MESH, f"a JSON text that is no glTF; its keys are {sorted(document)[:5]}"
+        )
     version = str(document.get("asset", {}).get("version", "2.0"))
     if not version.startswith("2.") or isinstance(document.get("meshes"), dict):
         raise MeshReadError(Reason.LOAD, f"glTF {version}, only 2.0 can be read; convert it")
@@ -107,7 +114,9 @@ def check_decodable(document: dict[str, Any]) -> None:
     if not isinstance(required, list) or not all(isinstance(name, str) for name in required):
         raise MeshReadError(Reason.LOAD, "extensionsRequired is not a list of names")
     unknown = [
-        name for name in required if name not in HARMLESS_EXTENSIONS and not name.startswith(HARMLESS_PREFIXES)
+        name
+        for name in required
+        if name not in HARMLESS_EXTENSIONS and not name.startswith(HARMLESS_PREFIXES)
     ]
     if unknown:
         raise MeshReadError(
@@ -128,11 +137,14 @@ def side_files(content: bytes) -> list[str]:
 def side_file_path(uri: str, folder: Path) -> Path:
     """Path of a side file; raises MISSING_SIDE_FILE where it is remote or outside `folder`."""
     if not _is_relative(uri):
-        raise MeshReadError(Reason.MISSING_SIDE_FILE, f"its buffer {uri[:80]!r} is remote; put it beside the file")
+        raise MeshReadError(
+            Reason.MISSING_SIDE_FILE, f"its buffer {uri[:80]!r} is remote; put it beside the file"
+        )
     path = folder / unquote(uri)
     if "\x00" in str(path) or not path.resolve().is_relative_to(folder.resolve()):
         raise MeshReadError(
-            Reason.MISSING_SIDE_FILE, f"its buffer {uri[:80]!r} lies outside the file's folder; put it beside the file"
+            Reason.MISSING_SIDE_FILE,
+            f"its buffer {uri[:80]!r} lies outside the file's folder; put it beside the file",
         )
     return path
 
@@ -150,7 +162,9 @@ def _buffer(index: int, buffer: dict[str, Any], binary: bytes | None, folder: Pa
     elif uri.startswith("data:"):
         content = _decode_data_uri(uri)
     elif folder is None:
-        raise MeshReadError(Reason.MISSING_SIDE_FILE, f"its buffer {uri[:80]!r} is a side file, and no folder is given")
+        raise MeshReadError(
+            Reason.MISSING_SIDE_FILE, f"its buffer {uri[:80]!r} is a side file, and no folder is given"
+        )
     else:
         try:
             content = read_regular(side_file_path(uri, folder))

@@ -48,9 +48,13 @@ class Buffers:
         if sparse is None:
             return values
         n_sparse = _count(sparse)
-        places = self._rows(sparse["indices"], COMPONENTS[sparse["indices"]["componentType"]], 1, n_sparse)[:, 0]
+        places = self._rows(sparse["indices"], COMPONENTS[sparse["indices"]["componentType"]], 1, n_sparse)[
+            :, 0
+        ]
         if n_sparse and places.max() >= count:
-            raise MeshReadError(Reason.LOAD, f"a sparse accessor of {count} rows changes row {int(places.max())}")
+            raise MeshReadError(
+                Reason.LOAD, f"a sparse accessor of {count} rows changes row {int(places.max())}"
+            )
         values = values.copy()
         values[places] = self._rows(sparse["values"], component, width, n_sparse)
         return values
@@ -59,12 +63,15 @@ class Buffers:
         """Rows (count, width) at an accessor's place in its buffer view."""
         view = item(self.views, accessor["bufferView"], "buffer view")
         if "EXT_meshopt_compression" in view.get("extensions", {}) and not self.buffers[view["buffer"]]:
-            raise MeshReadError(Reason.NEEDS_DECODER, "its buffers need EXT_meshopt_compression; export it without")
+            raise MeshReadError(
+                Reason.NEEDS_DECODER, "its buffers need EXT_meshopt_compression; export it without"
+            )
         content = item(self.buffers, view["buffer"], "buffer")
         view_start, view_length = view.get("byteOffset", 0), view["byteLength"]
         if min(view_start, view_length) < 0 or view_start + view_length > len(content):
             raise MeshReadError(
-                Reason.LOAD, f"a buffer view ends at byte {view_start + view_length} of a buffer of {len(content)}"
+                Reason.LOAD,
+                f"a buffer view ends at byte {view_start + view_length} of a buffer of {len(content)}",
             )
         row_bytes = np.dtype(component).itemsize * width
         stride = view.get("byteStride") or row_bytes
@@ -72,7 +79,8 @@ class Buffers:
         needed = offset + stride * (count - 1) + row_bytes if count else offset
         if offset < 0 or stride < row_bytes or needed > view_length:
             raise MeshReadError(
-                Reason.LOAD, f"an accessor of {count} rows needs {needed} bytes of a buffer view of {view_length}"
+                Reason.LOAD,
+                f"an accessor of {count} rows needs {needed} bytes of a buffer view of {view_length}",
             )
         if not count:
             return np.zeros((0, width), dtype=component)
@@ -103,5 +111,7 @@ def _count(accessor: dict[str, Any]) -> int:
 def _checked_size(count: int, accessor: dict[str, Any]) -> int:
     """`count`, unless rows that are in no buffer are more than any file would mean."""
     if count > 1 << 24:
-        raise MeshReadError(Reason.LOAD, f"an accessor without buffer view announces {accessor['count']} rows")
+        raise MeshReadError(
+            Reason.LOAD, f"an accessor without buffer view announces {accessor['count']} rows"
+        )
     return count

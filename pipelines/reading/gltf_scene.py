@@ -17,7 +17,9 @@ TRIANGLES, STRIP, FAN = 4, 5, 6
 Triangles = tuple[NDArray[np.float64], NDArray[np.int64]]
 
 
-def scene_triangles(document: dict[str, Any], buffers: Buffers) -> tuple[NDArray[np.float64], NDArray[np.int64], int]:
+def scene_triangles(
+    document: dict[str, Any], buffers: Buffers
+) -> tuple[NDArray[np.float64], NDArray[np.int64], int]:
     """Vertices (V, 3), faces (F, 3) and the number of distinct primitives of the default scene."""
     primitives_by_mesh: dict[int, list[Triangles]] = {}
     vertices: list[NDArray[np.float64]] = [np.zeros((0, 3))]
@@ -49,7 +51,9 @@ def _placed_meshes(document: dict[str, Any]) -> list[tuple[int, NDArray[np.float
         index, above = waiting.pop()
         node = item(nodes, index, "node")
         if index in seen:
-            raise MeshReadError(Reason.LOAD, f"node {index} lies below two nodes or below itself; export it again")
+            raise MeshReadError(
+                Reason.LOAD, f"node {index} lies below two nodes or below itself; export it again"
+            )
         seen.add(index)
         with np.errstate(invalid="ignore", over="ignore"):
             world = above @ _local_matrix(node)
@@ -99,21 +103,19 @@ def _primitives(mesh: dict[str, Any], buffers: Buffers) -> list[Triangles]:
             continue
         _check_fallback(primitive, buffers)
         points = buffers.positions(position)
-        if "indices" in primitive:
-            indices = buffers.indices(primitive["indices"])
-        else:
-            indices = np.arange(len(points))
+        place = primitive.get("indices")
+        indices = np.arange(len(points)) if place is None else buffers.indices(place)
         check_indices(indices, len(points))
         primitives.append((points, _faces(indices, mode)))
     return primitives
 
 
 def _check_fallback(primitive: dict[str, Any], buffers: Buffers) -> None:
-    """Raise NEEDS_DECODER where a primitive exists in Draco's form only, although the file does not say so."""
+    """Raise NEEDS_DECODER where a primitive exists in Draco's form only, which its file should say."""
     if "KHR_draco_mesh_compression" not in primitive.get("extensions", {}):
         return
     if "bufferView" not in item(buffers.accessors, primitive["attributes"]["POSITION"], "accessor"):
-        raise MeshReadError(Reason.NEEDS_DECODER, "its triangles need KHR_draco_mesh_compression; export it without")
+        raise MeshReadError(Reason.NEEDS_DECODER, "its triangles need KHR_draco_mesh_compression")
 
 
 def _faces(indices: NDArray[np.int64], mode: int) -> NDArray[np.int64]:

@@ -1,6 +1,7 @@
 """What reading gives: triangles, or an error that says why not."""
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -47,7 +48,8 @@ def check_indices(indices: NDArray[np.int64], n_vertices: int) -> None:
     if indices.size and (indices.min() < 0 or indices.max() >= n_vertices):
         wrong = indices[(indices < 0) | (indices >= n_vertices)]
         raise MeshReadError(
-            Reason.LOAD, f"{wrong.size} indices outside 0..{n_vertices - 1}, the first is {int(wrong[0])}; export it again"
+            Reason.LOAD,
+            f"{wrong.size} indices outside 0..{n_vertices - 1}, the first is {int(wrong[0])}",
         )
 
 
@@ -56,12 +58,12 @@ def checked(loaded: LoadedMesh) -> LoadedMesh:
     if not len(loaded.faces):
         raise MeshReadError(Reason.NO_TRIANGLES, f"{len(loaded.vertices)} vertices, no triangle")
     with np.errstate(invalid="ignore"):
-        wrong = ~(np.abs(loaded.vertices) <= LARGEST_COORDINATE).all(axis=1)
+        wrong = np.any(~(np.abs(loaded.vertices) <= LARGEST_COORDINATE), axis=1)
     if wrong.any():
         first = int(np.flatnonzero(wrong)[0])
         raise MeshReadError(
             Reason.NON_FINITE,
-            f"{int(wrong.sum())} of {len(wrong)} vertices have coordinates that are NaN, infinite or beyond float32; "
+            f"{int(wrong.sum())} of {len(wrong)} vertices are NaN, infinite or beyond float32, "
             f"the first is vertex {first}",
         )
     return loaded
@@ -78,4 +80,4 @@ def fan(polygon: list[int]) -> list[int]:
         a, b, c, d = polygon
         return [a, b, c, c, d, a]
     first = polygon[0] if polygon else 0
-    return [i for b, c in zip(polygon[1:], polygon[2:], strict=False) for i in (first, b, c)]
+    return [i for b, c in pairwise(polygon[1:]) for i in (first, b, c)]

@@ -15,8 +15,8 @@ def read_obj(content: bytes) -> LoadedMesh:
     """
     coordinates: list[float] = []
     corners: list[int] = []
-    materials = set()
-    material = None
+    materials: set[str | None] = set()
+    material: str | None = None
     text = decode(content)
     if "\\" in text:
         # a space keeps the line count right for no one, but the numbers apart

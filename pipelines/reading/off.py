@@ -20,14 +20,17 @@ def read_off(content: bytes) -> LoadedMesh:
     text = "\n".join(line.partition("#")[0] for line in lines(decode(content))).strip()
     header = HEADER.match(text)
     if header is None or text[header.end() :].lstrip().startswith("BINARY"):
-        raise MeshReadError(Reason.LOAD, f"starts with {text[:20]!r}, not with an ASCII OFF header; export it again")
+        raise MeshReadError(
+            Reason.LOAD, f"starts with {text[:20]!r}, not with an ASCII OFF header; export it again"
+        )
     rows = [row.split() for row in text[header.end() :].split("\n") if row.strip()]
     if not rows or len(rows[0]) < 2:
         raise MeshReadError(Reason.LOAD, "no line with the counts of vertices and faces")
     n_vertices, n_faces = int(rows[0][0]), int(rows[0][1])
     if min(n_vertices, n_faces) < 0 or n_vertices + n_faces != len(rows) - 1:
         raise MeshReadError(
-            Reason.LOAD, f"announces {n_vertices} vertices and {n_faces} faces, but {len(rows) - 1} lines follow"
+            Reason.LOAD,
+            f"announces {n_vertices} vertices and {n_faces} faces, but {len(rows) - 1} lines follow",
         )
     coordinates = [[float(word) for word in row[:3]] for row in rows[1 : n_vertices + 1]]
     corners: list[int] = []

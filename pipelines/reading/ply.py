@@ -120,7 +120,7 @@ def _read_binary(elements: list[Element], byte_order: str, data: memoryview) -> 
 
 
 def _read_uniform_rows(element: Element, byte_order: str, data: memoryview) -> int | None:
-    """Read all rows at once where every list is as long as in the first row, else None; returns the bytes read."""
+    """Read all rows at once where every list is as long as the first; returns the bytes read, else None."""
     fields: list[tuple] = []
     for name, (count_type, value_type) in element.properties.items():
         if not count_type:
@@ -187,5 +187,6 @@ def _corners(element: Element | None) -> NDArray[np.int64]:
 
 def _too_short(element: Element, n_read: int) -> MeshReadError:
     return MeshReadError(
-        Reason.LOAD, f"announces {element.length} rows of {element.name}, ends after {n_read}; download it again"
+        Reason.LOAD,
+        f"announces {element.length} rows of {element.name}, ends after {n_read}; download it again",
     )

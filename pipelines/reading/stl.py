@@ -1,4 +1,4 @@
-"""STL, binary and ASCII. Which of the two is decided by the size, since binary files also start with "solid"."""
+"""STL, binary and ASCII: told apart by the size, since binary files also start with "solid"."""
 
 import numpy as np
 
@@ -26,7 +26,8 @@ def read_stl(content: bytes) -> LoadedMesh:
         raise MeshReadError(Reason.LOAD, f"{len(content)} bytes, less than the header of a binary STL")
     raise MeshReadError(
         Reason.LOAD,
-        f"announces {n_facets} facets, has room for {(len(content) - HEADER_BYTES) / FACET.itemsize:g}; download it again",
+        f"announces {n_facets} facets, has room for {(len(content) - HEADER_BYTES) / FACET.itemsize:g}; "
+        "download it again",
     )
 
 
@@ -44,7 +45,8 @@ def _read_ascii(text: str) -> LoadedMesh:
                 coordinates += (float(x), float(y), float(z))
             except ValueError:
                 raise MeshReadError(
-                    Reason.LOAD, f"line {number}: {line.strip()[:60]!r} is no vertex; it is cut off or damaged"
+                    Reason.LOAD,
+                    f"line {number}: {line.strip()[:60]!r} is no vertex; it is cut off or damaged",
                 ) from None
         elif keyword == "facet":
             n_facets += 1
@@ -57,6 +59,7 @@ def _read_ascii(text: str) -> LoadedMesh:
     if n_facets != n_finished or len(coordinates) != 9 * n_facets:
         raise MeshReadError(
             Reason.LOAD,
-            f"{n_facets} facets begun, {n_finished} finished, {len(coordinates) // 3} vertices; it is cut off or damaged",
+            f"{n_facets} facets begun, {n_finished} finished, {len(coordinates) // 3} vertices; "
+            "it is cut off or damaged",
         )
     return mesh(np.array(coordinates), np.arange(3 * n_facets), n_solids)

@@ -27,7 +27,9 @@ def decode(content: bytes) -> str:
             return content.decode("utf-16-be", errors="replace")
         if content[1:2] == b"\x00" != content[:1]:
             return content.decode("utf-16-le", errors="replace")
-        raise MeshReadError(Reason.NOT_A_MESH, "a text format, but the file holds binary data; download it again")
+        raise MeshReadError(
+            Reason.NOT_A_MESH, "a text format, but the file holds binary data; download it again"
+        )
     try:
         return content.decode("utf-8")
     except UnicodeDecodeError:

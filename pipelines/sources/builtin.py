@@ -36,7 +36,9 @@ class BuiltinSource:
             raise ValueError(f"{file.uri!r} is not builtin:FAMILY/NUMBER with FAMILY of {', '.join(FAMILIES)}")
         solid = build(family, int(index))
         mesh = trimesh.Trimesh(solid.vertices, solid.faces, process=False)
-        return bytes(mesh.export(file_type="glb", include_normals=False))
+        content = mesh.export(file_type="glb", include_normals=False)
+        assert isinstance(content, bytes)
+        return content
 
 
 def _raw_file(family: str, index: int) -> RawFile:

@@ -8,6 +8,8 @@ import unicodedata
 from pathlib import Path
 from urllib.parse import unquote_to_bytes
 
+READABLE_FORMATS = frozenset({"glb", "gltf", "obj", "ply", "stl", "off"})
+"""Extensions of the formats that `pipelines.reading` reads."""
 PLAIN_NAME = re.compile(r"[A-Za-z0-9_-]{1,120}")
 ENCODED_CATEGORIES = {"Cc", "Cs", "Zl", "Zp"}
 """Control characters, bytes that are not UTF-8, and line ends: everything else stays readable."""
@@ -18,7 +20,7 @@ class UnreadableFileError(OSError):
 
 
 def file_uri(path: Path) -> str:
-    """`file://` and the path, readable: only `%`, control characters, line ends and bytes that are not UTF-8 are encoded."""
+    """`file://` and the path, readable: only `%` and ENCODED_CATEGORIES are percent-encoded."""
     return "file://" + "".join(
         "".join(f"%{byte:02X}" for byte in character.encode(errors="surrogateescape"))
         if character == "%" or unicodedata.category(character) in ENCODED_CATEGORIES

@@ -1,9 +1,9 @@
 """A folder of meshes, searched through all its subfolders: `local:PATH`.
 
-Files are spread over eight shards by a hash of their relative path, so that a new file changes one shard only.
-Listed are all files that might be meshes: the formats that can be read, other well-known 3D formats and files
-without an extension (both are rejected later, with a reason). Side files (materials, buffers, images, texts) and
-hidden folders are not listed; links to folders are not followed.
+Files are spread over eight shards by a hash of their relative path, so that a new file changes one shard
+only. Listed are all files that might be meshes: the formats that can be read, other well-known 3D formats
+and files without an extension (both are rejected later, with a reason). Side files (materials, buffers,
+images, texts) and hidden folders are not listed; links to folders are not followed.
 """
 
 import os
@@ -12,13 +12,65 @@ from functools import cached_property
 from pathlib import Path
 
 from pipelines.sources import RawFile, SourceError
-from pipelines.sources.files import display_name, extension, file_uri, text_hash
+from pipelines.sources.files import READABLE_FORMATS, display_name, extension, file_uri, text_hash
 
-READABLE_FORMATS = frozenset({"glb", "gltf", "obj", "ply", "stl", "off"})
 OTHER_FORMATS = frozenset(
-    "3dm 3ds 3mf abc ac3d amf blend bvh c4d cob ctm dae drc dwg dxf fbx iges igs ifc jt lwo lws lxo ma max mb md2 "
-    "md3 md5mesh ms3d nff pmd pmx sldasm sldprt skp smd step stp usd usda usdc usdz vrm vrml vtk vtp wrl x x3d x3db "
-    "x3dv zpr ztl".split()
+    [
+        "3dm",
+        "3ds",
+        "3mf",
+        "abc",
+        "ac3d",
+        "amf",
+        "blend",
+        "bvh",
+        "c4d",
+        "cob",
+        "ctm",
+        "dae",
+        "drc",
+        "dwg",
+        "dxf",
+        "fbx",
+        "iges",
+        "igs",
+        "ifc",
+        "jt",
+        "lwo",
+        "lws",
+        "lxo",
+        "ma",
+        "max",
+        "mb",
+        "md2",
+        "md3",
+        "md5mesh",
+        "ms3d",
+        "nff",
+        "pmd",
+        "pmx",
+        "sldasm",
+        "sldprt",
+        "skp",
+        "smd",
+        "step",
+        "stp",
+        "usd",
+        "usda",
+        "usdc",
+        "usdz",
+        "vrm",
+        "vrml",
+        "vtk",
+        "vtp",
+        "wrl",
+        "x",
+        "x3d",
+        "x3db",
+        "x3dv",
+        "zpr",
+        "ztl",
+    ]
 )
 SHARDS_PER_FOLDER = 8
 LABEL_LENGTH = 40
@@ -118,5 +170,5 @@ def _link_problem(path: Path, root: Path) -> str | None:
     except (OSError, RuntimeError):
         return "a link to nothing; remove it or restore its target"
     if not target.is_relative_to(root):
-        return "a link out of the source's folder; copy the file into the folder, or give the target's folder as a source"
+        return "a link out of the source's folder; copy the file there, or give its folder as a source"
     return None

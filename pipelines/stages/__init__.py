@@ -1,4 +1,4 @@
-"""The stages, in order: raw_meshes, mesh_table, tokens, curated, shards. Each works on any set of partitions."""
+"""The stages, each over any set of partitions: raw_meshes, mesh_table, tokens, curated, shards."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field

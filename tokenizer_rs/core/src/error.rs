@@ -98,7 +98,9 @@ pub enum MeshError {
         limit: usize,
     },
     /// The neighbours of a vertex do not form one ring.
-    #[error("the neighbours of vertex {vertex} do not form one ring: {reason}; repair the mesh there")]
+    #[error(
+        "the neighbours of vertex {vertex} do not form one ring: {reason}; repair the mesh there"
+    )]
     Ring {
         /// The vertex.
         vertex: u32,
@@ -128,7 +130,9 @@ pub enum MeshError {
         min_faces: usize,
     },
     /// The sequence is longer than accepted.
-    #[error("{found} tokens, more than token_limit = {limit}; decimate the mesh or raise the limit")]
+    #[error(
+        "{found} tokens, more than token_limit = {limit}; decimate the mesh or raise the limit"
+    )]
     TokenLimit {
         /// Number of tokens.
         found: usize,

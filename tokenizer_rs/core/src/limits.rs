@@ -77,7 +77,9 @@ impl Limits {
             .ok()
             .filter(|value| (low..=high).contains(value))
             .ok_or_else(|| {
-                MeshError::InvalidInput(format!("limit {name} = {value}; give a value from {low} to {high}"))
+                MeshError::InvalidInput(format!(
+                    "limit {name} = {value}; give a value from {low} to {high}"
+                ))
             })?;
         let slot = match name {
             "max_face_num_raw" => &mut self.max_raw_faces,

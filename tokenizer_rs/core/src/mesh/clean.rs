@@ -28,9 +28,17 @@ pub struct CleanMesh {
 
 /// Quantises and cleans a mesh. Cost O(n log n).
 pub fn clean(mesh: &TriangleMesh, resolution: u32) -> CleanMesh {
-    let vertices: Vec<GridPoint> = mesh.vertices.iter().map(|p| quantize(p, resolution)).collect();
+    let vertices: Vec<GridPoint> = mesh
+        .vertices
+        .iter()
+        .map(|p| quantize(p, resolution))
+        .collect();
     let first = first_of_equal(&vertices);
-    let n_merged_vertices = first.iter().enumerate().filter(|&(v, &f)| v != f as usize).count();
+    let n_merged_vertices = first
+        .iter()
+        .enumerate()
+        .filter(|&(v, &f)| v != f as usize)
+        .count();
 
     let mut n_replaced_faces = 0;
     let mut n_degenerate_faces = 0;
@@ -99,8 +107,11 @@ fn area(face: &Face, vertices: &[GridPoint], resolution: u32) -> f64 {
 pub fn triangle_area(a: &[f64; 3], b: &[f64; 3], c: &[f64; 3]) -> f64 {
     let u = [b[0] - a[0], b[1] - a[1], b[2] - a[2]];
     let v = [c[0] - a[0], c[1] - a[1], c[2] - a[2]];
-    let cross =
-        [u[1] * v[2] - u[2] * v[1], u[2] * v[0] - u[0] * v[2], u[0] * v[1] - u[1] * v[0]];
+    let cross = [
+        u[1] * v[2] - u[2] * v[1],
+        u[2] * v[0] - u[0] * v[2],
+        u[0] * v[1] - u[1] * v[0],
+    ];
     (cross[0] * cross[0] + cross[1] * cross[1] + cross[2] * cross[2]).sqrt() / 2.0
 }
 
@@ -116,13 +127,22 @@ mod tests {
     #[test]
     fn repeated_faces_collapse_whatever_their_direction() {
         let mesh = TriangleMesh {
-            vertices: vec![[0.0, 0.0, 0.0], [0.5, 0.0, 0.0], [0.0, 0.5, 0.0], [0.5, 0.0, 1e-7]],
+            vertices: vec![
+                [0.0, 0.0, 0.0],
+                [0.5, 0.0, 0.0],
+                [0.0, 0.5, 0.0],
+                [0.5, 0.0, 1e-7],
+            ],
             faces: vec![[0, 1, 2], [2, 1, 0], [0, 3, 2], [0, 1, 3]],
         };
         let cleaned = clean(&mesh, 128);
         assert_eq!(cleaned.faces, [[0, 1, 2]]);
         assert_eq!(
-            (cleaned.n_merged_vertices, cleaned.n_replaced_faces, cleaned.n_degenerate_faces),
+            (
+                cleaned.n_merged_vertices,
+                cleaned.n_replaced_faces,
+                cleaned.n_degenerate_faces
+            ),
             (1, 2, 1)
         );
         assert_eq!(cleaned.n_repeated_faces, 2);

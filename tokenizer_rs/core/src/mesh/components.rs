@@ -87,7 +87,11 @@ pub fn components(vertices: &[GridPoint], faces: &[Face], opposite: &[u32]) -> R
                     n_vertices[component as usize] += 1;
                 }
                 first if first != component => {
-                    return Err(MeshError::VertexInTwoComponents { vertex, first, second: component });
+                    return Err(MeshError::VertexInTwoComponents {
+                        vertex,
+                        first,
+                        second: component,
+                    });
                 }
                 _ => {}
             }
@@ -103,5 +107,10 @@ pub fn components(vertices: &[GridPoint], faces: &[Face], opposite: &[u32]) -> R
     }
     let mut face_order = by_centre;
     face_order.sort_by_key(|&f| of_face[f as usize]);
-    Ok(Components { of_face, face_order, offsets, n_vertices })
+    Ok(Components {
+        of_face,
+        face_order,
+        offsets,
+        n_vertices,
+    })
 }

@@ -42,7 +42,11 @@ pub fn opposites(faces: &[Face]) -> Result<Vec<u32>> {
                 opposite[h as usize] = g;
             }
             [(start, end, _), _, (_, _, third), ..] => {
-                return Err(MeshError::EdgeStillNonManifold { start, end, face: third / 3 });
+                return Err(MeshError::EdgeStillNonManifold {
+                    start,
+                    end,
+                    face: third / 3,
+                });
             }
             [] => {}
         }
@@ -65,6 +69,13 @@ mod tests {
     #[test]
     fn a_third_face_on_an_edge_is_refused() {
         let error = opposites(&[[0, 1, 2], [1, 0, 3], [0, 1, 4]]).unwrap_err();
-        assert_eq!(error, MeshError::EdgeStillNonManifold { start: 0, end: 1, face: 2 });
+        assert_eq!(
+            error,
+            MeshError::EdgeStillNonManifold {
+                start: 0,
+                end: 1,
+                face: 2
+            }
+        );
     }
 }

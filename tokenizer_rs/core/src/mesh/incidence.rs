@@ -11,7 +11,11 @@ pub struct Incidence {
 
 impl Incidence {
     /// Visits `order`, a list of face indices, and notes each at its three corners.
-    pub fn new(n_vertices: usize, faces: &[Face], order: impl Iterator<Item = u32> + Clone) -> Self {
+    pub fn new(
+        n_vertices: usize,
+        faces: &[Face],
+        order: impl Iterator<Item = u32> + Clone,
+    ) -> Self {
         let mut offsets = vec![0_u32; n_vertices + 1];
         for f in order.clone() {
             for v in faces[f as usize] {
@@ -30,7 +34,10 @@ impl Incidence {
                 *slot += 1;
             }
         }
-        Self { offsets, faces: incident }
+        Self {
+            offsets,
+            faces: incident,
+        }
     }
 
     /// All faces in ascending order.

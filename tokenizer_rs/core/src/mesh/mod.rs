@@ -38,13 +38,21 @@ impl TriangleMesh {
                 self.faces.len()
             )));
         }
-        if let Some(v) = self.vertices.iter().position(|p| p.iter().any(|x| !x.is_finite())) {
+        if let Some(v) = self
+            .vertices
+            .iter()
+            .position(|p| p.iter().any(|x| !x.is_finite()))
+        {
             return Err(MeshError::InvalidInput(format!(
                 "vertex {v} has a coordinate that is not a finite number; remove it or repair the file"
             )));
         }
         let n_vertices = self.vertices.len();
-        if let Some(f) = self.faces.iter().position(|f| f.iter().any(|&v| v as usize >= n_vertices)) {
+        if let Some(f) = self
+            .faces
+            .iter()
+            .position(|f| f.iter().any(|&v| v as usize >= n_vertices))
+        {
             return Err(MeshError::InvalidInput(format!(
                 "face {f} = {:?} names a vertex outside 0..{n_vertices}; give indices of existing vertices",
                 self.faces[f]

@@ -46,7 +46,10 @@ mod tests {
     fn a_bin_centre_returns_to_its_bin() {
         for resolution in [7, 128, 1000, 1024] {
             for bin in 0..resolution as i32 {
-                assert_eq!(quantize_coordinate(dequantize_coordinate(bin, resolution), resolution), bin);
+                assert_eq!(
+                    quantize_coordinate(dequantize_coordinate(bin, resolution), resolution),
+                    bin
+                );
             }
         }
     }

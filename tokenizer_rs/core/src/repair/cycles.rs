@@ -56,7 +56,12 @@ pub fn best_cycle(
         return None;
     }
     let fewest_possible = fewest_possible_labels(adjacency, &core, label);
-    let mut search = Search { adjacency, label, best: None, best_labels: usize::MAX };
+    let mut search = Search {
+        adjacency,
+        label,
+        best: None,
+        best_labels: usize::MAX,
+    };
     let mut open = core.clone();
     'starts: for start in 0..core.len() as u32 {
         if !core[start as usize] {
@@ -122,15 +127,20 @@ impl Search<'_> {
     }
 
     fn offer(&mut self, nodes: &[u32], edges: &[u32]) -> usize {
-        let mut labels: Vec<u32> =
-            edges.iter().filter_map(|&edge| self.label[edge as usize]).collect();
+        let mut labels: Vec<u32> = edges
+            .iter()
+            .filter_map(|&edge| self.label[edge as usize])
+            .collect();
         labels.sort_unstable();
         labels.dedup();
         let longest = self.best.as_ref().map_or(0, |best| best.nodes.len());
         if labels.len() < self.best_labels
             || (labels.len() == self.best_labels && nodes.len() > longest)
         {
-            self.best = Some(Cycle { nodes: nodes.to_vec(), edges: edges.to_vec() });
+            self.best = Some(Cycle {
+                nodes: nodes.to_vec(),
+                edges: edges.to_vec(),
+            });
             self.best_labels = labels.len();
         }
         labels.len()
@@ -138,17 +148,17 @@ impl Search<'_> {
 }
 
 /// No cycle can do with fewer labels than this.
-fn fewest_possible_labels(
-    adjacency: &Adjacency,
-    core: &[bool],
-    label: &[Option<u32>],
-) -> usize {
+fn fewest_possible_labels(adjacency: &Adjacency, core: &[bool], label: &[Option<u32>]) -> usize {
     let unlabelled = |node: &usize| {
         adjacency[*node]
             .iter()
             .any(|&(next, edge)| core[next as usize] && label[edge as usize].is_none())
     };
-    usize::from(!(0..core.len()).filter(|&node| core[node]).any(|node| unlabelled(&node)))
+    usize::from(
+        !(0..core.len())
+            .filter(|&node| core[node])
+            .any(|node| unlabelled(&node)),
+    )
 }
 
 /// The nodes left after removing nodes with fewer than two neighbours until none is left: no other node
@@ -157,9 +167,16 @@ fn two_core(adjacency: &Adjacency, alive: &[bool]) -> Vec<bool> {
     let mut core = alive.to_vec();
     let mut degree: Vec<usize> = adjacency
         .iter()
-        .map(|neighbours| neighbours.iter().filter(|&&(next, _)| alive[next as usize]).count())
+        .map(|neighbours| {
+            neighbours
+                .iter()
+                .filter(|&&(next, _)| alive[next as usize])
+                .count()
+        })
         .collect();
-    let mut stack: Vec<usize> = (0..core.len()).filter(|&n| core[n] && degree[n] < 2).collect();
+    let mut stack: Vec<usize> = (0..core.len())
+        .filter(|&n| core[n] && degree[n] < 2)
+        .collect();
     while let Some(node) = stack.pop() {
         if !core[node] {
             continue;
@@ -204,7 +221,10 @@ fn any_cycle(adjacency: &Adjacency, core: &[bool]) -> Option<Cycle> {
                 edges.push(edge);
                 cursors.push(0);
             } else if let Some(at) = nodes.iter().position(|&n| n == next) {
-                let mut cycle = Cycle { nodes: nodes[at..].to_vec(), edges: edges[at..].to_vec() };
+                let mut cycle = Cycle {
+                    nodes: nodes[at..].to_vec(),
+                    edges: edges[at..].to_vec(),
+                };
                 cycle.edges.push(edge);
                 return Some(cycle);
             }
@@ -269,7 +289,9 @@ mod tests {
     }
 
     fn complete(n: u32) -> Vec<(u32, u32)> {
-        (0..n).flat_map(|a| (a + 1..n).map(move |b| (a, b))).collect()
+        (0..n)
+            .flat_map(|a| (a + 1..n).map(move |b| (a, b)))
+            .collect()
     }
 
     #[test]
@@ -300,7 +322,13 @@ mod tests {
     #[test]
     fn a_tree_has_no_cycle_and_a_longest_path() {
         let adjacency = graph(5, &[(0, 1), (1, 2), (1, 3), (3, 4)]);
-        assert_eq!(best_cycle(&adjacency, &[true; 5], &[None; 4], &mut Budget::new(99)), None);
-        assert_eq!(longest_path(&adjacency, &[true; 5], &[0, 1, 2, 3, 4]), [0, 1, 3, 4]);
+        assert_eq!(
+            best_cycle(&adjacency, &[true; 5], &[None; 4], &mut Budget::new(99)),
+            None
+        );
+        assert_eq!(
+            longest_path(&adjacency, &[true; 5], &[0, 1, 2, 3, 4]),
+            [0, 1, 3, 4]
+        );
     }
 }

@@ -111,8 +111,11 @@ impl Link {
                 n_pieces += 1;
             }
         }
-        let of_edge =
-            self.edges.iter().map(|edge| number[root(&mut parent, edge.a) as usize]).collect();
+        let of_edge = self
+            .edges
+            .iter()
+            .map(|edge| number[root(&mut parent, edge.a) as usize])
+            .collect();
         (of_edge, n_pieces as usize)
     }
 
@@ -172,13 +175,22 @@ mod tests {
     #[test]
     fn shapes() {
         assert_eq!(link(&[[0, 1, 2], [0, 2, 3]]).shape(), LinkShape::Manifold);
-        assert_eq!(link(&[[0, 1, 2], [2, 0, 3], [3, 1, 0]]).shape(), LinkShape::Manifold);
-        assert_eq!(link(&[[0, 1, 2], [0, 2, 3], [0, 2, 4]]).shape(), LinkShape::NonManifoldChain);
+        assert_eq!(
+            link(&[[0, 1, 2], [2, 0, 3], [3, 1, 0]]).shape(),
+            LinkShape::Manifold
+        );
+        assert_eq!(
+            link(&[[0, 1, 2], [0, 2, 3], [0, 2, 4]]).shape(),
+            LinkShape::NonManifoldChain
+        );
         assert_eq!(
             link(&[[0, 1, 2], [0, 2, 3], [0, 3, 1], [0, 3, 4]]).shape(),
             LinkShape::NonManifoldCycle
         );
-        assert_eq!(link(&[[0, 1, 2], [0, 3, 4]]).shape(), LinkShape::Disconnected);
+        assert_eq!(
+            link(&[[0, 1, 2], [0, 3, 4]]).shape(),
+            LinkShape::Disconnected
+        );
     }
 
     #[test]

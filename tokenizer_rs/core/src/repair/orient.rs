@@ -32,7 +32,10 @@ pub fn orient(faces: &mut [Face], opposite: &[u32]) -> Result<usize> {
         }
     }
     if let Some(&face) = contradicting.first() {
-        return Err(MeshError::NonOrientable { count: contradicting.len(), face });
+        return Err(MeshError::NonOrientable {
+            count: contradicting.len(),
+            face,
+        });
     }
     let mut n_turned = 0;
     for (face, turn) in faces.iter_mut().zip(turned) {
@@ -46,7 +49,10 @@ pub fn orient(faces: &mut [Face], opposite: &[u32]) -> Result<usize> {
 
 fn neighbours(f: u32, opposite: &[u32]) -> impl Iterator<Item = u32> + '_ {
     let start = 3 * f as usize;
-    opposite[start..start + 3].iter().filter(|&&h| h != NONE).map(|&h| h / 3)
+    opposite[start..start + 3]
+        .iter()
+        .filter(|&&h| h != NONE)
+        .map(|&h| h / 3)
 }
 
 /// Whether to turn face `f`; nothing if its fixed neighbours contradict each other.
@@ -109,6 +115,9 @@ mod tests {
     fn a_moebius_band_is_refused() {
         let mut faces: Vec<Face> = (0..5).map(|i| [i, (i + 1) % 5, (i + 2) % 5]).collect();
         let opposite = opposites(&faces).unwrap();
-        assert_eq!(orient(&mut faces, &opposite).unwrap_err().code(), "NON_ORIENTABLE");
+        assert_eq!(
+            orient(&mut faces, &opposite).unwrap_err().code(),
+            "NON_ORIENTABLE"
+        );
     }
 }

@@ -22,7 +22,10 @@ pub fn partition(
     let mut groups = Vec::new();
     for cycle in &cycles {
         let mut inside = vec![false; link.nodes.len()];
-        cycle.nodes.iter().for_each(|&node| inside[node as usize] = true);
+        cycle
+            .nodes
+            .iter()
+            .for_each(|&node| inside[node as usize] = true);
         groups.push(cycle.edges.clone());
         for (e, edge) in link.edges.iter().enumerate() {
             let e = e as u32;
@@ -34,8 +37,10 @@ pub fn partition(
         }
     }
 
-    let mut chain_groups: Vec<Vec<u32>> =
-        chains.iter().map(|chain| path_edges(&adjacency, chain)).collect();
+    let mut chain_groups: Vec<Vec<u32>> = chains
+        .iter()
+        .map(|chain| path_edges(&adjacency, chain))
+        .collect();
     for (chain, edges) in chains.iter().zip(&chain_groups) {
         for &node in chain {
             for &(_, e) in &adjacency[node as usize] {
@@ -48,7 +53,9 @@ pub fn partition(
     for (chain, edges) in chains.iter().zip(&mut chain_groups) {
         let own = edges.clone();
         for end in [chain.first(), chain.last()].into_iter().flatten() {
-            let free = adjacency[*end as usize].iter().find(|(_, e)| !own.contains(e));
+            let free = adjacency[*end as usize]
+                .iter()
+                .find(|(_, e)| !own.contains(e));
             if let Some(&(_, e)) = free {
                 edges.push(e);
                 out.remove(e);
@@ -59,7 +66,10 @@ pub fn partition(
     groups.extend(out.into_vec().into_iter().map(|e| vec![e]));
 
     let mut times = vec![0_u32; link.edges.len()];
-    groups.iter().flatten().for_each(|&e| times[e as usize] += 1);
+    groups
+        .iter()
+        .flatten()
+        .for_each(|&e| times[e as usize] += 1);
     match times.iter().find(|&&n| n != 1) {
         None => Ok(groups),
         Some(0) => Err("a face belongs to no fan"),
@@ -87,7 +97,10 @@ fn peel(
             let mut only = vec![false; alive.len()];
             members.iter().for_each(|&node| only[node as usize] = true);
             if let Some(cycle) = best_cycle(adjacency, &only, label, budget) {
-                cycle.nodes.iter().for_each(|&node| alive[node as usize] = false);
+                cycle
+                    .nodes
+                    .iter()
+                    .for_each(|&node| alive[node as usize] = false);
                 cycles.push(cycle);
             } else {
                 let chain = longest_path(adjacency, &only, &members);
@@ -127,7 +140,10 @@ fn pieces(adjacency: &Adjacency, alive: &[bool]) -> Vec<Vec<u32>> {
 fn path_edges(adjacency: &Adjacency, path: &[u32]) -> Vec<u32> {
     path.windows(2)
         .filter_map(|pair| {
-            adjacency[pair[0] as usize].iter().find(|(next, _)| *next == pair[1]).map(|&(_, e)| e)
+            adjacency[pair[0] as usize]
+                .iter()
+                .find(|(next, _)| *next == pair[1])
+                .map(|&(_, e)| e)
         })
         .collect()
 }
@@ -140,7 +156,10 @@ struct Singles {
 
 impl Singles {
     fn new(n_edges: usize) -> Self {
-        Self { order: Vec::new(), inside: vec![false; n_edges] }
+        Self {
+            order: Vec::new(),
+            inside: vec![false; n_edges],
+        }
     }
 
     fn insert(&mut self, e: u32) {
@@ -155,7 +174,10 @@ impl Singles {
     }
 
     fn into_vec(self) -> Vec<u32> {
-        self.order.into_iter().filter(|&e| self.inside[e as usize]).collect()
+        self.order
+            .into_iter()
+            .filter(|&e| self.inside[e as usize])
+            .collect()
     }
 }
 

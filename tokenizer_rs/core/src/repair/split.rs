@@ -96,7 +96,11 @@ impl State {
             // The published counts list the faces of a vertex split in the first pass twice.
             let found = incident.len() * if was_split[v as usize] { 2 } else { 1 };
             if found > limits.max_link_edges {
-                return Err(MeshError::ValenceLimit { vertex: v, found, limit: limits.max_link_edges });
+                return Err(MeshError::ValenceLimit {
+                    vertex: v,
+                    found,
+                    limit: limits.max_link_edges,
+                });
             }
             max_link_edges = max_link_edges.max(found);
             let shape = self.links.build(v, incident, &self.faces).shape();
@@ -106,8 +110,10 @@ impl State {
             }
             shapes[v as usize] = Some(shape);
         }
-        let waiting: Vec<bool> =
-            shapes.iter().map(|s| s.is_some_and(|s| s != LinkShape::Manifold)).collect();
+        let waiting: Vec<bool> = shapes
+            .iter()
+            .map(|s| s.is_some_and(|s| s != LinkShape::Manifold))
+            .collect();
         let found = waiting.iter().filter(|&&w| w).count();
         let limit = limits.max_non_manifold_vertices;
         if found > limit {
@@ -116,7 +122,9 @@ impl State {
         self.n_non_manifold_vertices += found;
         self.label_manifold_patches(&shapes, &incidence);
 
-        let first_cycle = shapes.iter().position(|s| *s == Some(LinkShape::NonManifoldCycle));
+        let first_cycle = shapes
+            .iter()
+            .position(|s| *s == Some(LinkShape::NonManifoldCycle));
         self.divide_all(first_cycle, waiting, &incidence, limits)?;
         Ok(max_link_edges)
     }
@@ -182,8 +190,11 @@ impl State {
     /// Divides the faces around one vertex; returns the other corners of the faces that moved.
     fn divide(&mut self, v: u32, incident: &[u32], budget: &mut Budget) -> Result<Vec<u32>> {
         let link = self.links.build(v, incident, &self.faces);
-        let edge_labels: Vec<Option<u32>> =
-            link.edges.iter().map(|edge| self.label_of(edge.face)).collect();
+        let edge_labels: Vec<Option<u32>> = link
+            .edges
+            .iter()
+            .map(|edge| self.label_of(edge.face))
+            .collect();
         let groups: Vec<Vec<u32>> = partition(&link, &edge_labels, budget)
             .map_err(|reason| MeshError::NonManifoldPartition { vertex: v, reason })?
             .iter()
@@ -236,7 +247,9 @@ impl State {
         let mut of_vertex: Vec<u32> = vec![NONE; self.vertices.len()];
         let mut roots = Vec::with_capacity(self.faces.len());
         for f in 0..self.faces.len() as u32 {
-            let root = self.label_of(f).ok_or(MeshError::NonManifoldLabel { face: f })?;
+            let root = self
+                .label_of(f)
+                .ok_or(MeshError::NonManifoldLabel { face: f })?;
             for v in self.faces[f as usize] {
                 let known = &mut of_vertex[v as usize];
                 if *known == NONE {
@@ -275,8 +288,11 @@ impl State {
     }
 
     fn join_labels(&mut self, group: &[u32]) -> Option<u32> {
-        let labels: Vec<u32> =
-            group.iter().map(|&f| self.labels[f as usize]).filter(|&label| label != NONE).collect();
+        let labels: Vec<u32> = group
+            .iter()
+            .map(|&f| self.labels[f as usize])
+            .filter(|&label| label != NONE)
+            .collect();
         self.sets.union_group(&labels)
     }
 

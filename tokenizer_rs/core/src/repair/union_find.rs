@@ -10,7 +10,10 @@ pub struct UnionFind {
 impl UnionFind {
     /// `len` sets of one element.
     pub fn new(len: usize) -> Self {
-        Self { parent: (0..len as u32).collect(), rank: vec![1; len] }
+        Self {
+            parent: (0..len as u32).collect(),
+            rank: vec![1; len],
+        }
     }
 
     /// Number of elements.
@@ -50,8 +53,11 @@ impl UnionFind {
         if x == y {
             return;
         }
-        let (high, low) =
-            if self.rank[x as usize] >= self.rank[y as usize] { (x, y) } else { (y, x) };
+        let (high, low) = if self.rank[x as usize] >= self.rank[y as usize] {
+            (x, y)
+        } else {
+            (y, x)
+        };
         self.parent[low as usize] = high;
         if self.rank[x as usize] == self.rank[y as usize] {
             self.rank[high as usize] += 1;

@@ -12,7 +12,10 @@ pub fn encode_row(row: &mut [bool], mut emit: impl FnMut(usize, u8)) {
         }
         row[c] = false;
         let window = &mut row[c + 1..=c + WINDOW];
-        let bits = window.iter().rev().fold(0, |bits: Bits, &one| bits << 1 | Bits::from(one));
+        let bits = window
+            .iter()
+            .rev()
+            .fold(0, |bits: Bits, &one| bits << 1 | Bits::from(one));
         let entry = &ENCODED[bits as usize];
         for (i, one) in window.iter_mut().enumerate() {
             *one = entry.left >> i & 1 == 1;
@@ -24,7 +27,11 @@ pub fn encode_row(row: &mut [bool], mut emit: impl FnMut(usize, u8)) {
 /// The ascending columns below `n_columns` of a row written as `codes`; a later pair overwrites an earlier one.
 pub fn decode_row(n_columns: usize, codes: &[(usize, u8)]) -> Vec<u32> {
     // Columns beyond the reach of every pair stay zero, so the row need not be longer than that.
-    let reach = codes.iter().filter(|(c, _)| *c < n_columns).map(|(c, _)| c + 1 + WINDOW).max();
+    let reach = codes
+        .iter()
+        .filter(|(c, _)| *c < n_columns)
+        .map(|(c, _)| c + 1 + WINDOW)
+        .max();
     let mut row = vec![false; reach.unwrap_or(0)];
     for &(c, code) in codes {
         let Some(&bits) = DECODED.get(code as usize).filter(|_| c < n_columns) else {
@@ -35,7 +42,10 @@ pub fn decode_row(n_columns: usize, codes: &[(usize, u8)]) -> Vec<u32> {
             row[c + 1 + i] = bits >> i & 1 == 1;
         }
     }
-    (0..row.len().min(n_columns)).filter(|&c| row[c]).map(|c| c as u32).collect()
+    (0..row.len().min(n_columns))
+        .filter(|&c| row[c])
+        .map(|c| c as u32)
+        .collect()
 }
 
 #[cfg(test)]

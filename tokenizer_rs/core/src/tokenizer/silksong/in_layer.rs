@@ -10,9 +10,16 @@ pub const HEAD: usize = 8;
 /// The head bits and the extra offsets of a row, given the ascending offsets `d` of its ones.
 pub fn encode_row(n: usize, offsets: &[usize]) -> (u8, Vec<usize>) {
     let m = n.saturating_sub(1);
-    let bits = offsets.iter().filter(|&&d| d < HEAD.min(m)).fold(0, |bits, &d| bits | 1 << d);
+    let bits = offsets
+        .iter()
+        .filter(|&&d| d < HEAD.min(m))
+        .fold(0, |bits, &d| bits | 1 << d);
     let extra = if m > 2 * HEAD {
-        offsets.iter().copied().filter(|&d| (HEAD..m - HEAD).contains(&d)).collect()
+        offsets
+            .iter()
+            .copied()
+            .filter(|&d| (HEAD..m - HEAD).contains(&d))
+            .collect()
     } else {
         Vec::new()
     };
@@ -25,7 +32,11 @@ pub fn encode_row(n: usize, offsets: &[usize]) -> (u8, Vec<usize>) {
 pub fn decode_row(n: usize, values: &[usize], layer_vertices: usize) -> Option<Vec<usize>> {
     let m = n.saturating_sub(1);
     let (&head, extra) = values.split_first()?;
-    let bits = if head >= layer_vertices { head - layer_vertices } else { head };
+    let bits = if head >= layer_vertices {
+        head - layer_vertices
+    } else {
+        head
+    };
     let mut offsets: Vec<usize> = (0..HEAD.min(m)).filter(|d| bits >> d & 1 == 1).collect();
     for &d in extra {
         if d >= m {
@@ -80,7 +91,9 @@ impl InLayer {
 
     /// Whether two vertices of the layer are joined.
     pub fn linked(&self, i: u32, j: u32) -> bool {
-        self.rows.get(i as usize).is_some_and(|row| row.binary_search(&j).is_ok())
+        self.rows
+            .get(i as usize)
+            .is_some_and(|row| row.binary_search(&j).is_ok())
     }
 }
 
@@ -90,7 +103,10 @@ mod tests {
 
     #[test]
     fn long_rows_leave_their_last_entries_to_the_other_head() {
-        assert_eq!(encode_row(20, &[0, 7, 8, 10, 11, 18]), (0b1000_0001, vec![8, 10]));
+        assert_eq!(
+            encode_row(20, &[0, 7, 8, 10, 11, 18]),
+            (0b1000_0001, vec![8, 10])
+        );
         assert_eq!(encode_row(4, &[0, 2]), (0b101, vec![]));
         assert_eq!(encode_row(1, &[]), (0, vec![]));
     }

@@ -15,7 +15,10 @@ pub struct Places {
 impl Places {
     /// No vertex has a place yet.
     pub fn new(n_vertices: usize) -> Self {
-        Self { layer: vec![NONE; n_vertices], position: vec![NONE; n_vertices] }
+        Self {
+            layer: vec![NONE; n_vertices],
+            position: vec![NONE; n_vertices],
+        }
     }
 
     /// Layer and position of a vertex; [`NONE`] twice where it was not met.
@@ -46,19 +49,22 @@ pub fn walk(
     loop {
         let index = layers.len();
         if index > layer_number_limit {
-            return Err(MeshError::LayerNumberLimit { component, limit: layer_number_limit });
+            return Err(MeshError::LayerNumberLimit {
+                component,
+                limit: layer_number_limit,
+            });
         }
         let mut next: Vec<u32> = Vec::new();
         for &vertex in layers.last().into_iter().flatten() {
             let ring = rings.ring(vertex)?;
-            collect(&ring, |v| places.is_visited(v), |v| {
+            for v in collect(&ring, places) {
                 // A position without a layer marks a vertex that waits for its layer to be complete.
                 let position = &mut places.position[v as usize];
                 if *position == NONE {
                     *position = next.len() as u32;
                     next.push(v);
                 }
-            });
+            }
         }
         if next.is_empty() {
             return Ok(layers);
@@ -72,18 +78,16 @@ pub fn walk(
 
 /// The published rule: of a ring with visited entries only the first run of unvisited ones after the first
 /// visited entry is taken. Later runs wait for another vertex, or are lost.
-fn first_unvisited_run(ring: &[u32], is_visited: impl Fn(u32) -> bool, mut take: impl FnMut(u32)) {
-    let Some(first_visited) = ring.iter().position(|&v| is_visited(v)) else {
-        ring.iter().for_each(|&v| take(v));
-        return;
+fn first_unvisited_run(ring: &[u32], places: &Places) -> Vec<u32> {
+    let Some(first_visited) = ring.iter().position(|&v| places.is_visited(v)) else {
+        return ring.to_vec();
     };
     let (before, after) = ring.split_at(first_visited);
-    after
-        .iter()
-        .chain(before)
-        .skip_while(|&&v| is_visited(v))
-        .take_while(|&&v| !is_visited(v))
-        .for_each(|&v| take(v));
+    let cyclic = after.iter().chain(before).copied();
+    cyclic
+        .skip_while(|&v| places.is_visited(v))
+        .take_while(|&v| !places.is_visited(v))
+        .collect()
 }
 
 #[cfg(test)]
@@ -91,9 +95,9 @@ mod tests {
     use super::*;
 
     fn taken(ring: &[u32]) -> Vec<u32> {
-        let mut taken = Vec::new();
-        first_unvisited_run(ring, |v| v < 10, |v| taken.push(v));
-        taken
+        let mut places = Places::new(20);
+        places.layer[..10].fill(0);
+        first_unvisited_run(ring, &places)
     }
 
     #[test]

@@ -68,7 +68,11 @@ impl Silksong {
         limits: Limits,
     ) -> Result<Self> {
         let vocabulary = Vocabulary::new(resolution, mode, limits.layer_vertices)?;
-        Ok(Self { vocabulary, conformance, limits })
+        Ok(Self {
+            vocabulary,
+            conformance,
+            limits,
+        })
     }
 
     /// The id ranges.

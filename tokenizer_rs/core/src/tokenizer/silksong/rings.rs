@@ -14,9 +14,18 @@ pub struct Rings<'a> {
 
 impl<'a> Rings<'a> {
     /// `face_order` decides where the ring of an inner vertex begins.
-    pub fn new(n_vertices: usize, faces: &'a [Face], face_order: &[u32], max_length: usize) -> Self {
+    pub fn new(
+        n_vertices: usize,
+        faces: &'a [Face],
+        face_order: &[u32],
+        max_length: usize,
+    ) -> Self {
         let incidence = Incidence::new(n_vertices, faces, face_order.iter().copied());
-        Self { faces, incidence, max_length }
+        Self {
+            faces,
+            incidence,
+            max_length,
+        }
     }
 
     /// The ring of `vertex`. On the boundary it runs from the edge without a face on its right to the edge

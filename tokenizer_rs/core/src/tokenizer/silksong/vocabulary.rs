@@ -92,7 +92,11 @@ impl Vocabulary {
                 "resolution {resolution} with block_offset; use {BLOCK_RESOLUTION} bins or vertex mode xyz"
             )));
         }
-        Ok(Self { resolution, mode, layer_vertices: layer_vertices as i32 })
+        Ok(Self {
+            resolution,
+            mode,
+            layer_vertices: layer_vertices as i32,
+        })
     }
 
     /// The published vocabulary: 128 bins, blocks and offsets.
@@ -188,7 +192,11 @@ impl Vocabulary {
     /// Reads the position at the start of `ids`: the position and how many ids it took.
     ///
     /// A lone offset re-uses `last_block`. Nothing if the ids are cut short or are no position.
-    pub fn read_position(&self, ids: &[i32], last_block: &mut Option<i32>) -> Option<(GridPoint, usize)> {
+    pub fn read_position(
+        &self,
+        ids: &[i32],
+        last_block: &mut Option<i32>,
+    ) -> Option<(GridPoint, usize)> {
         let value = |i: usize| match self.token(*ids.get(i)?) {
             Token::Coordinate(value) => Some(value),
             _ => None,
@@ -227,7 +235,10 @@ mod tests {
     fn sizes_are_the_published_ones() {
         let limits = Limits::default();
         assert_eq!(Vocabulary::standard(&limits).size(), 10_267);
-        assert_eq!(Vocabulary::new(1024, VertexMode::Xyz, 200).unwrap().size(), 1024 + 5659);
+        assert_eq!(
+            Vocabulary::new(1024, VertexMode::Xyz, 200).unwrap().size(),
+            1024 + 5659
+        );
         assert!(Vocabulary::new(256, VertexMode::BlockOffset, 200).is_err());
     }
 
@@ -238,7 +249,10 @@ mod tests {
             for p in [[3, 3, 3], [124, 3, 3], [17, 127, 0], [64, 15, 16]] {
                 let mut ids = Vec::new();
                 vocabulary.push_position(&p, &mut ids);
-                assert_eq!(vocabulary.read_position(&ids, &mut None), Some((p, ids.len())));
+                assert_eq!(
+                    vocabulary.read_position(&ids, &mut None),
+                    Some((p, ids.len()))
+                );
                 ids.pop();
                 assert_eq!(vocabulary.read_position(&ids, &mut None), None);
             }

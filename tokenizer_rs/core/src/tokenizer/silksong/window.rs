@@ -92,7 +92,14 @@ pub const fn encode_window(bits: Bits) -> WindowCode {
         Some(cut) => bits >> cut << cut,
         None => 0,
     };
-    WindowCode { shape, borders, n_borders, cut, code: base + rank, left }
+    WindowCode {
+        shape,
+        borders,
+        n_borders,
+        cut,
+        code: base + rank,
+        left,
+    }
 }
 
 /// All windows by their bits.
@@ -136,7 +143,10 @@ mod tests {
     #[test]
     fn published_codes() {
         let code = |text: &str| {
-            let bits = text.chars().rev().fold(0, |bits, c| bits << 1 | Bits::from(c == '1'));
+            let bits = text
+                .chars()
+                .rev()
+                .fold(0, |bits, c| bits << 1 | Bits::from(c == '1'));
             ENCODED[bits as usize].code
         };
         assert_eq!(code("11111"), 0);

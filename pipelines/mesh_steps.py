@@ -1,0 +1,125 @@
+"""What a worker does with one mesh: read and measure it, clean and tokenise it.
+
+Tasks and results are plain arrays and numbers, since they travel between processes.
+"""
+
+import hashlib
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipelines.measuring import bounding_box_diagonal, measure
+from pipelines.normalizing import ZeroExtentError, normalize, pre_clean
+from pipelines.reading import MeshReadError, read_content
+from pipelines.reasons import Reason
+from pipelines.settings import TokenizerSettings
+from pipelines.sources.files import UnreadableFileError, read_regular
+from pipelines.worker_process import ItemError
+
+
+@dataclass(frozen=True)
+class ReadTask:
+    """One file to read: by its path, or its bytes where it has none."""
+
+    format: str
+    sha256: str
+    path: Path | None
+    content: bytes | None = None
+
+
+@dataclass(frozen=True)
+class MeasuredMesh:
+    """Triangles of a file and what was counted on them."""
+
+    vertices: NDArray[np.float64]
+    """(V, 3)"""
+    faces: NDArray[np.int32]
+    """(F, 3)"""
+    measures: dict[str, int | bool]
+    bounding_box_diagonal: float
+    n_geometries: int
+
+
+@dataclass(frozen=True)
+class TokenizeTask:
+    """One mesh as loaded."""
+
+    vertices: NDArray[np.float64]
+    """(V, 3)"""
+    faces: NDArray[np.int32]
+    """(F, 3)"""
+    tokenizer: TokenizerSettings
+
+
+@dataclass(frozen=True)
+class TokenizedMesh:
+    """Tokens of a mesh, the cleaned mesh they were made from, and the tokenizer's statistics."""
+
+    tokens: NDArray[np.uint16]
+    """(n_tokens,)"""
+    vertices: NDArray[np.float32]
+    """(V, 3), normalised"""
+    faces: NDArray[np.int32]
+    """(F, 3)"""
+    statistics: dict[str, Any]
+    """Named as in the reference's table."""
+
+
+def read_and_measure(task: ReadTask) -> MeasuredMesh:
+    """Read one file; raises ItemError with the reason where it gives no mesh."""
+    try:
+        content = task.content if task.path is None else read_regular(task.path)
+        if content is None or hashlib.sha256(content).hexdigest() != task.sha256:
+            raise ItemError(Reason.UNREADABLE_FILE, "changed while reading; run again")
+        mesh = read_content(content, task.format, task.path and task.path.parent)
+    except UnreadableFileError as error:
+        raise ItemError(Reason.UNREADABLE_FILE, f"{error}; run again") from None
+    except MeshReadError as error:
+        raise ItemError(error.reason, error.detail) from None
+    return MeasuredMesh(
+        mesh.vertices,
+        mesh.faces,
+        measure(mesh.vertices, mesh.faces),
+        bounding_box_diagonal(mesh.vertices),
+        mesh.n_geometries,
+    )
+
+
+def clean_and_tokenize(task: TokenizeTask) -> TokenizedMesh:
+    """Normalise, pre-clean and tokenise one mesh; raises ItemError with the tokenizer's code."""
+    import tokenizer_rs
+
+    try:
+        vertices, faces = pre_clean(normalize(task.vertices), task.faces)
+        if not len(faces):
+            raise ItemError(Reason.NO_VALID_COMPONENT, "no face is left after the pre-clean")
+        encoding = _tokenizer(task.tokenizer).encode(vertices, faces)
+    except ZeroExtentError as error:
+        raise ItemError(Reason.ZERO_EXTENT, str(error)) from None
+    except tokenizer_rs.MeshError as error:
+        raise ItemError(_reason(error.code), str(error)) from None
+    return TokenizedMesh(
+        np.asarray(encoding.tokens).astype(np.uint16),
+        vertices.astype(np.float32),
+        faces,
+        dict(encoding.statistics),
+    )
+
+
+@lru_cache(maxsize=1)
+def _tokenizer(settings: TokenizerSettings) -> Any:
+    import tokenizer_rs
+
+    if settings.name != "silksong":
+        raise ItemError(Reason.INVALID_INPUT, f"there is no tokenizer {settings.name!r}; choose silksong")
+    return tokenizer_rs.Silksong(
+        resolution=settings.resolution, vertex_mode=settings.vertex_mode, conformance=settings.conformance
+    )
+
+
+def _reason(code: str) -> Reason:
+    return Reason(code) if code in set(Reason) else Reason.INVALID_INPUT

@@ -1,0 +1,191 @@
+"""How a stage walks through its partitions: skip the current ones, send the rest through one pool.
+
+A partition is current when its table, its rejects and, for some stages, its geometry carry the fingerprint
+of its inputs. The table is written last, so that a killed run leaves the partition stale and the next run
+redoes it.
+"""
+
+import time
+from abc import ABC, abstractmethod
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, ClassVar, Protocol
+
+import polars as pl
+
+from pipelines.reasons import Reason, Stage
+from pipelines.settings import WorkerLimits
+from pipelines.stages import PartitionResult, Progress
+from pipelines.storage import DataFolder, ShardKey, table_fingerprint, write_table
+from pipelines.tables import Rejected, polars_schema, validate
+from pipelines.workers import Failed, map_capped
+
+Row = dict[str, Any]
+IDENTITY = ("mesh_id", "uri", "source", "shard", "sha256")
+"""Columns that every table of a stage hands on."""
+
+
+class PartitionWriter(Protocol):
+    """Collects what a stage keeps of one partition."""
+
+    def keep(self, row: Row, value: Any) -> None:
+        """Take the worker's value for one upstream row."""
+
+    def finish(self) -> int:
+        """Write everything, the table last; returns the number of rows."""
+
+
+class StageWork(ABC):
+    """What one stage does; everything else is the same for all."""
+
+    stage: ClassVar[Stage]
+    imports: ClassVar[tuple[str, ...]]
+    """Modules that `function` needs in a worker."""
+    unexpected: ClassVar[Reason]
+    """Reason of an item on which `function` raises anything but ItemError."""
+    function: Callable[[Any], Any]
+    """What a worker does with one task."""
+
+    @abstractmethod
+    def fingerprint(self, key: ShardKey) -> str:
+        """Name of the partition's result."""
+
+    @abstractmethod
+    def outputs(self, key: ShardKey) -> list[Path]:
+        """Files of the partition besides its rejects; all carry the fingerprint."""
+
+    @abstractmethod
+    def n_rows(self, key: ShardKey) -> int:
+        """Number of upstream rows."""
+
+    @abstractmethod
+    def tasks(self, key: ShardKey) -> Iterator[tuple[Row, Any]]:
+        """Upstream rows in order, each with its task, or with a Failed that is known beforehand."""
+
+    @abstractmethod
+    def writer(self, key: ShardKey, fingerprint: str, stack: ExitStack) -> PartitionWriter:
+        """Begin to write a partition; what is entered into `stack` is undone where it is not finished."""
+
+
+@dataclass
+class _Job:
+    key: ShardKey
+    fingerprint: str
+    started: float = 0.0
+    rejects: list[Row] = field(default_factory=list)
+    stack: ExitStack = field(default_factory=ExitStack)
+    writer: PartitionWriter | None = None
+
+
+def run_partitions(
+    data: DataFolder, work: StageWork, keys: Iterable[ShardKey], limits: WorkerLimits, progress: Progress
+) -> list[PartitionResult]:
+    """Bring partitions up to date; results in the order of `keys`.
+
+    All stale partitions share one pool, and at most a few are in memory at a time.
+    """
+    keys = list(keys)
+    fingerprints = {key: work.fingerprint(key) for key in keys}
+    results = {
+        key: current_result(data, work.stage, key)
+        for key in keys
+        if is_current(fingerprints[key], [data.rejected(work.stage, key), *work.outputs(key)])
+    }
+    stale = [key for key in keys if key not in results]
+    plan: deque[tuple[_Job, Row | None, Failed | None]] = deque()
+
+    def feed() -> Iterator[Any]:
+        for key in stale:
+            job = _Job(key, fingerprints[key])
+            for row, task in work.tasks(key):
+                known = task if isinstance(task, Failed) else None
+                plan.append((job, row, known))
+                if known is None:
+                    yield task
+            plan.append((job, None, None))  # the end of the partition
+
+    n_done, n_all = 0, sum(work.n_rows(key) for key in stale)
+
+    def settle(outcome: Any) -> None:
+        """Hand out what needs no worker, then, if given, the outcome of the next row that did."""
+        nonlocal n_done
+        while plan:
+            job, row, known = plan[0]
+            if row is not None and known is None and outcome is None:
+                return
+            plan.popleft()
+            if job.writer is None:
+                job.started = time.monotonic()
+                job.writer = work.writer(job.key, job.fingerprint, job.stack)
+                open_jobs.append(job)
+            if row is None:
+                results[job.key] = _finish(data, work, job)
+                open_jobs.remove(job)
+                continue
+            if known is None:
+                known, outcome = outcome, None
+            if isinstance(known, Failed):
+                job.rejects.append(reject(row, work.stage, known))
+            else:
+                job.writer.keep(row, known.value)
+            n_done += 1
+            progress(work.stage, n_done, n_all)
+
+    open_jobs: list[_Job] = []
+    try:
+        for _, outcome in map_capped(work.function, feed(), limits, work.unexpected, work.imports):
+            settle(outcome)
+        settle(None)
+    except BaseException as error:
+        for job in open_jobs:
+            job.stack.__exit__(type(error), error, error.__traceback__)
+        raise
+    return [results[key] for key in keys]
+
+
+def is_current(fingerprint: str, paths: Iterable[Path]) -> bool:
+    """Whether all files of a partition carry its fingerprint."""
+    return all(table_fingerprint(path) == fingerprint for path in paths)
+
+
+def current_result(data: DataFolder, stage: Stage, key: ShardKey) -> PartitionResult:
+    """Result of a partition that is on disk already."""
+    n_kept = n_rows_on_disk(data.table(stage, key))
+    return PartitionResult(key, n_kept, count_reasons(data.rejected(stage, key)), was_current=True)
+
+
+def n_rows_on_disk(path: Path) -> int:
+    """Number of rows of a table."""
+    return int(pl.scan_parquet(path).select(pl.len()).collect().item())
+
+
+def count_reasons(path: Path) -> dict[str, int]:
+    """Rows per reason of a table of rejects."""
+    reasons = pl.read_parquet(path, columns=["reason"])["reason"]
+    return dict(sorted(reasons.value_counts().iter_rows()))
+
+
+def reject(row: Row, stage: Stage, failed: Failed) -> Row:
+    """Row of the rejects table for one upstream row."""
+    identity = {name: row.get(name) for name in IDENTITY}
+    return {**identity, "stage": stage.value, "reason": failed.reason.value, "detail": failed.detail}
+
+
+def write_rejects(
+    data: DataFolder, stage: Stage, key: ShardKey, rejects: list[Row], fingerprint: str
+) -> None:
+    """Write a partition's rejects, also where there are none."""
+    frame = pl.DataFrame(rejects, schema=polars_schema(Rejected), orient="row")
+    write_table(data.rejected(stage, key), validate(Rejected, frame), fingerprint)
+
+
+def _finish(data: DataFolder, work: StageWork, job: _Job) -> PartitionResult:
+    assert job.writer is not None
+    write_rejects(data, work.stage, job.key, job.rejects, job.fingerprint)
+    n_kept = job.writer.finish()
+    job.stack.close()
+    reasons = count_reasons(data.rejected(work.stage, job.key))
+    return PartitionResult(job.key, n_kept, reasons, time.monotonic() - job.started)

@@ -1,0 +1,184 @@
+"""What a person sees in the web UI after everything was made once, from raw files to the evaluation.
+
+MESHLOOM_SCREENSHOTS names a folder that keeps the pictures.
+"""
+
+import json
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+
+import dagster as dg
+import pytest
+import yaml
+
+from assets_defs.resources import DataSetResource
+from tests.assets_defs.conftest import PROJECT, TINY_MODEL, as_config, launch, write_three_meshes
+
+CHROMIUM = Path("/usr/bin/chromium")
+ARGUMENTS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+GROUPS = ["ingest", "tokenize", "curate", "train", "evaluate"]
+LINEAGE = [
+    *("raw_meshes", "mesh_table", "tokens", "curated", "shards", "ledger", "dataset"),
+    *("checkpoint", "generated_meshes", "evaluation"),
+]
+
+pytestmark = [
+    pytest.mark.browser,
+    pytest.mark.skipif(not CHROMIUM.exists(), reason="needs Debian's chromium"),
+]
+playwright = pytest.importorskip("playwright.sync_api")
+pytest.importorskip("tokenizer_rs")
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory, dagster_home: Path) -> Path:
+    """An instance on which the job `rebuild` has run; returns its folder."""
+    folder = tmp_path_factory.mktemp("browser")
+    meshes = write_three_meshes(folder / "meshes")
+    (meshes / "broken.glb").write_bytes(b"<html>404</html>")
+    (folder / "tiny.yaml").write_text(yaml.safe_dump(TINY_MODEL))
+    data_set = DataSetResource(
+        sources=[f"local:{meshes}", *os.environ.get("MESHLOOM_SCREENSHOT_SOURCES", "").split()],
+        folder=str(folder / "data"),
+        runs=str(folder / "runs"),
+        workers=1,
+    )
+    overrides = {
+        "schedule.steps": int(os.environ.get("MESHLOOM_SCREENSHOT_STEPS", "3")),
+        "model.max_tokens": 2048,
+    }
+    config = {
+        "ops": {
+            "checkpoint": {"config": {"experiment": str(folder / "tiny.yaml"), "overrides": overrides}},
+            "evaluate_checkpoint": {"config": {"split": "train", "limit": 3}},
+        },
+        "resources": as_config(data_set),
+    }
+    process = launch("rebuild", json.dumps(config), dagster_home)
+    output, _ = process.communicate(timeout=600)
+    assert process.returncode == 0, output
+    with dg.DagsterInstance.from_config(str(dagster_home)) as instance:
+        [run] = instance.get_runs(dg.RunsFilter(job_name="rebuild"))
+        assert run.status is dg.DagsterRunStatus.SUCCESS, output
+    return dagster_home
+
+
+@pytest.fixture(scope="module")
+def base(made: Path) -> Iterator[str]:
+    """Address of `dagster dev` on that instance."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    command = [sys.executable, "-m", "dagster", "dev", "-w", str(PROJECT / "workspace.yaml"), "-p", str(port)]
+    process = subprocess.Popen(
+        command,
+        env={**os.environ, "DAGSTER_HOME": str(made)},
+        cwd=made,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+    address = f"http://127.0.0.1:{port}"
+    try:
+        _wait_for(f"{address}/server_info", process)
+        yield address
+    finally:
+        os.killpg(process.pid, signal.SIGTERM)
+        try:
+            process.wait(timeout=30)
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, signal.SIGKILL)
+
+
+@pytest.fixture(scope="module")
+def page(base: str) -> Iterator["playwright.Page"]:
+    with playwright.sync_playwright() as driver:
+        browser = driver.chromium.launch(executable_path=str(CHROMIUM), args=ARGUMENTS)
+        page = browser.new_page(viewport={"width": 1600, "height": 1000})
+        page.set_default_timeout(60_000)
+        yield page
+        browser.close()
+
+
+@pytest.fixture(scope="module")
+def screenshots(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = Path(os.environ.get("MESHLOOM_SCREENSHOTS") or tmp_path_factory.mktemp("screenshots"))
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
+def test_the_lineage(page: "playwright.Page", base: str, screenshots: Path) -> None:
+    expanded = "%2C".join(f"global%40global%3A{group}" for group in GROUPS)
+    page.goto(f"{base}/asset-groups?expanded={expanded}")
+    for name in LINEAGE:
+        page.get_by_text(name, exact=True).first.wait_for()
+    page.wait_for_timeout(2000)  # the graph moves to its place
+    page.screenshot(path=screenshots / "lineage.png")
+    assert page.get_by_text("Materialized").count() >= 1
+
+
+@pytest.mark.parametrize(
+    ("asset", "pictures"),
+    [
+        ("dataset", ["faces per mesh", "tokens per mesh", "kept meshes"]),
+        ("ledger", ["funnel"]),
+        ("checkpoint", ["loss curve"]),
+        ("generated_meshes", ["generated meshes"]),
+        ("evaluation", ["input beside output"]),
+    ],
+)
+def test_the_latest_materialisation_shows_its_pictures(
+    page: "playwright.Page", base: str, screenshots: Path, asset: str, pictures: list[str]
+) -> None:
+    page.goto(f"{base}/assets/{asset}?view=overview")
+    for name in pictures:
+        image = page.locator(f'img[alt="{name}"]').first
+        image.wait_for()
+        image.scroll_into_view_if_needed()
+        assert image.evaluate("image => image.naturalWidth") > 100
+    page.wait_for_timeout(500)
+    page.screenshot(path=screenshots / f"{asset}.png")
+
+
+def test_partitions_of_the_tokens(page: "playwright.Page", base: str, screenshots: Path) -> None:
+    page.goto(f"{base}/assets/tokens?view=partitions")
+    page.get_by_text(re.compile(r"local:meshes-\d\d")).first.wait_for()
+    page.wait_for_timeout(1000)
+    page.screenshot(path=screenshots / "partitions.png")
+
+
+def test_checks_of_the_ledger(page: "playwright.Page", base: str, screenshots: Path) -> None:
+    page.goto(f"{base}/assets/ledger?view=checks")
+    page.get_by_text("complete", exact=True).first.wait_for()
+    page.get_by_text("schema", exact=True).first.wait_for()
+    page.wait_for_timeout(1000)
+    page.screenshot(path=screenshots / "checks.png")
+
+
+def _wait_for(url: str, process: "subprocess.Popen[bytes]") -> None:
+    deadline = time.monotonic() + 180
+    while True:
+        assert process.poll() is None, "dagster dev ended"
+        assert time.monotonic() < deadline, "dagster dev takes too long"
+        try:
+            with urllib.request.urlopen(url, timeout=2) as answer:
+                if answer.status == 200:
+                    return
+        except OSError:
+            time.sleep(0.3)

@@ -1,0 +1,132 @@
+"""One bad item costs itself only, whatever it does to its process."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from pipelines.reasons import Reason
+from pipelines.settings import WorkerLimits
+from pipelines.workers import Ok, WorkerStartError, map_capped
+from tests.pipelines.worker_functions import act, environment
+
+ROOT = Path(__file__).parents[2]
+
+
+def limits(workers: int = 2, seconds: float = 30.0) -> WorkerLimits:
+    return WorkerLimits(workers=workers, seconds_per_item=seconds, bytes_per_item=1 << 30)
+
+
+def outcomes(tasks: list[str], **settings: float) -> list:
+    found = list(map_capped(act, tasks, limits(**settings)))
+    assert [index for index, _ in found] == list(range(len(tasks)))
+    return [outcome for _, outcome in found]
+
+
+@pytest.mark.parametrize(
+    ("task", "reason"),
+    [
+        ("sleep", Reason.TIME_LIMIT),
+        ("allocate", Reason.MEMORY_LIMIT),
+        ("abort", Reason.WORKER_DIED),
+        ("exit", Reason.WORKER_DIED),
+        ("raise", Reason.LOAD),
+        ("reject", Reason.NO_TRIANGLES),
+    ],
+)
+@pytest.mark.parametrize("workers", [1, 2])
+def test_a_bad_item_leaves_its_neighbours_alone(task, reason, workers):
+    found = outcomes(["a", task, "b", "c", task, "d"], workers=workers, seconds=2.0)
+    assert [outcome.value for outcome in found if isinstance(outcome, Ok)] == ["a", "b", "c", "d"]
+    assert [found[1].reason, found[4].reason] == [reason, reason]
+    assert "\n" not in found[1].detail
+
+
+def test_outcomes_do_not_depend_on_the_number_of_workers():
+    tasks = [f"task{i}" for i in range(100)] + ["reject", "raise"] + [f"task{i}" for i in range(100)]
+    assert outcomes(tasks, workers=1) == outcomes(tasks, workers=3)
+
+
+def test_no_items_start_no_worker():
+    assert list(map_capped(act, [], limits())) == []
+
+
+def test_items_are_taken_only_a_few_ahead():
+    taken = []
+
+    def items():
+        for i in range(10_000):
+            taken.append(i)
+            yield str(i)
+
+    for index, _ in map_capped(act, items(), limits()):
+        assert len(taken) <= index + 100
+        if index == 50:
+            break
+
+
+def test_workers_are_single_threaded_and_the_parent_is_not_changed(monkeypatch):
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    assert list(map_capped(environment, ["OMP_NUM_THREADS"], limits())) == [(0, Ok("1"))]
+    assert "OMP_NUM_THREADS" not in os.environ
+
+
+def test_workers_that_cannot_start_are_reported():
+    with pytest.raises(WorkerStartError, match="died before their first item"):
+        list(map_capped(act, ["a"], limits(), imports=("no_such_module",)))
+
+
+def test_a_script_without_a_guard_does_not_start_over(tmp_path):
+    script = tmp_path / "script.py"
+    script.write_text(
+        "from pipelines.settings import WorkerLimits\n"
+        "from pipelines.workers import map_capped\n"
+        "from tests.pipelines.worker_functions import act\n"
+        "print('begun')\n"
+        "print(list(map_capped(act, ['a'], WorkerLimits(workers=1))))\n"
+    )
+    run = subprocess.run(
+        [sys.executable, script],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")])},
+    )
+    assert run.stdout.splitlines() == ["begun", "[(0, Ok(value='a'))]"]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="asks the kernel for it")
+def test_workers_die_with_a_killed_parent(tmp_path):
+    program = (
+        "from pipelines.settings import WorkerLimits\n"
+        "from pipelines.workers import map_capped\n"
+        "from tests.pipelines.worker_functions import act\n"
+        f"list(map_capped(act, ['pid {tmp_path}'] * 2, WorkerLimits(workers=2)))\n"
+    )
+    parent = subprocess.Popen([sys.executable, "-c", program], cwd=ROOT)
+    wait_until(lambda: len(list(tmp_path.iterdir())) == 2)
+    pids = [int(path.name) for path in tmp_path.iterdir()]
+    parent.send_signal(signal.SIGKILL)
+    parent.wait()
+    wait_until(lambda: not any(is_running(pid) for pid in pids))
+
+
+def is_running(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] not in {"Z", "X"}
+    except FileNotFoundError:
+        return False
+
+
+def wait_until(condition, seconds: float = 30.0) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+

@@ -1,0 +1,122 @@
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.training.conftest import make_samples, tiny_config, write_data
+from training.checkpoints import RunError, load_run, newest_checkpoint, run_config
+from training.config import dump_config
+from training.data import DataError
+from training.launch import launch_training, prepare_run, train
+
+LAUNCHER = """
+import sys
+from pathlib import Path
+from training.launch import train
+sys.exit(train(sys.argv[1], [], Path(sys.argv[2]), Path(sys.argv[3])))
+"""
+
+
+def test_a_run_folder_in_use_is_refused(box_data: Path, tmp_path: Path) -> None:
+    (tmp_path / "notes.txt").write_text("mine")
+    with pytest.raises(RunError, match="is not empty; give --resume"):
+        launch_training(tiny_config(), box_data, tmp_path)
+    with pytest.raises(RunError, match="not a run that can be gone on with"):
+        launch_training(tiny_config(), box_data, tmp_path, resume=True)
+    assert [path.name for path in tmp_path.iterdir()] == ["notes.txt"]
+
+
+def test_a_resumed_run_must_be_the_same_run(box_data: Path, tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    prepare_run(tiny_config(), box_data, run, resume=True)
+    prepare_run(tiny_config(processes=2, batch_size=2), box_data, run, resume=True)
+    with pytest.raises(RunError, match=r"seed: 0 -> 1"):
+        prepare_run(tiny_config(seed=1), box_data, run, resume=True)
+    other = write_data(tmp_path / "other", make_samples(3, 1, 1))
+    with pytest.raises(RunError, match=r"data: sha256:\w+ -> sha256:"):
+        prepare_run(tiny_config(), other, run, resume=True)
+
+
+def test_a_run_names_its_data_and_code(box_data: Path, tmp_path: Path) -> None:
+    prepare_run(tiny_config(), box_data, tmp_path / "run", resume=False)
+    description = json.loads((tmp_path / "run" / "run.json").read_text())
+    assert description["data_version"].startswith("sha256:")
+    assert description["n_train"] == 10
+    assert description["n_train_too_long"] == 0
+    assert "torch" in description["packages"]
+    assert run_config(tmp_path / "run") == tiny_config()
+
+
+def test_nothing_starts_without_samples(tmp_path: Path) -> None:
+    data = write_data(tmp_path / "data", make_samples(0, 1, 1))
+    with pytest.raises(DataError, match="split train"):
+        launch_training(tiny_config(), data, tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_run_without_a_checkpoint_cannot_be_loaded(box_data: Path, tmp_path: Path) -> None:
+    prepare_run(tiny_config(), box_data, tmp_path / "run", resume=False)
+    with pytest.raises(RunError, match="no complete checkpoint"):
+        load_run(tmp_path / "run")
+    with pytest.raises(RunError, match="is not a run"):
+        load_run(tmp_path / "absent")
+
+
+def test_a_rank_that_fails_gives_a_status(box_data: Path, tmp_path: Path) -> None:
+    config = tiny_config(optimizer={"lr": 1e30}, schedule={"steps": 50, "warmup": 0})
+    lines: list[str] = []
+    assert launch_training(config, box_data, tmp_path / "run", on_line=lines.append) != 0
+    assert any("lower optimizer.lr" in line or "shape condition has NaN" in line for line in lines)
+
+
+def test_train_reads_a_file_and_prints_steps(
+    box_data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "tiny.yaml"
+    path.write_text(dump_config(tiny_config()))
+    assert train(path, ["schedule.steps=2"], box_data, tmp_path / "run") == 0
+    assert "step 2/2  loss" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
+def test_a_stopped_launcher_leaves_no_process_and_a_checkpoint(
+    number: signal.Signals, box_data: Path, tmp_path: Path
+) -> None:
+    path, run = tmp_path / "endless.yaml", tmp_path / "run"
+    path.write_text(dump_config(tiny_config(schedule={"steps": 100_000, "warmup": 0}, processes=2)))
+    launcher = subprocess.Popen(
+        [sys.executable, "-c", LAUNCHER, str(path), str(box_data), str(run)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    assert launcher.stdout is not None
+    while not launcher.stdout.readline().startswith("step 2/"):
+        assert launcher.poll() is None
+    assert len(_processes_of(run)) >= 3
+    launcher.send_signal(number)
+    launcher.stdout.close()
+    launcher.wait(timeout=60)
+    deadline = time.monotonic() + (45 if number == signal.SIGKILL else 2)
+    while _processes_of(run) and time.monotonic() < deadline:
+        time.sleep(0.2)
+    assert _processes_of(run) == []
+    assert newest_checkpoint(run) is not None
+
+
+def _processes_of(run: Path) -> list[str]:
+    commands = []
+    for pid in filter(str.isdigit, os.listdir("/proc")):
+        try:
+            command = Path(f"/proc/{pid}/cmdline").read_text().replace("\0", " ")
+            state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+        except OSError:
+            continue
+        if str(run) in command and "training.loop" in command and state != "Z":
+            commands.append(command)
+    return commands

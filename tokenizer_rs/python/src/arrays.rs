@@ -1,0 +1,129 @@
+//! Between Python arrays and owned Rust data.
+
+use meshloom_tokenizer_core::TriangleMesh;
+use numpy::ndarray::{ArrayView2, Axis};
+use numpy::{IntoPyArray, PyArray1, PyArray2, PyReadonlyArray1, PyReadonlyArray2, PyUntypedArray};
+use numpy::{PyUntypedArrayMethods, ToPyArray};
+use pyo3::prelude::*;
+
+use crate::error::Failure;
+
+/// An owned mesh from two arrays: (V, 3) of real numbers and (F, 3) of whole numbers, of any dtype.
+pub fn mesh_from(vertices: &Bound<'_, PyAny>, faces: &Bound<'_, PyAny>) -> PyResult<TriangleMesh> {
+    let py = vertices.py();
+    let fail = |message: String| Failure::invalid_input(message).into_error(py);
+    let vertices = converted(vertices, "vertices", &[3], "fiu", "float64")?;
+    let vertices: PyReadonlyArray2<f64> = vertices.extract()?;
+    let faces = converted(faces, "faces", &[3], "iu", "int64")?;
+    let faces: PyReadonlyArray2<i64> = faces.extract()?;
+    let n_vertices = vertices.shape()[0];
+    let mut corners = Vec::with_capacity(faces.shape()[0]);
+    for (f, row) in faces.as_array().axis_iter(Axis(0)).enumerate() {
+        let face = [row[0], row[1], row[2]];
+        if face
+            .iter()
+            .any(|&v| v < 0 || v as u64 >= n_vertices as u64 || v > i64::from(i32::MAX))
+        {
+            return Err(fail(format!(
+                "face {f} = {face:?} names a vertex outside 0..{n_vertices}; give indices of existing vertices"
+            )));
+        }
+        corners.push(face.map(|v| v as u32));
+    }
+    let rows = vertices.as_array();
+    let positions = rows
+        .axis_iter(Axis(0))
+        .map(|row| [row[0], row[1], row[2]])
+        .collect();
+    Ok(TriangleMesh {
+        vertices: positions,
+        faces: corners,
+    })
+}
+
+/// Owned token ids from an array or sequence of whole numbers. Ids no vocabulary has become -1, which ends a
+/// sequence just as they would.
+pub fn tokens_from(tokens: &Bound<'_, PyAny>) -> PyResult<Vec<i32>> {
+    let array = converted(tokens, "tokens", &[], "iu", "int64")?;
+    let array: PyReadonlyArray1<i64> = array.extract()?;
+    Ok(array
+        .as_array()
+        .iter()
+        .map(|&id| i32::try_from(id).unwrap_or(-1))
+        .collect())
+}
+
+/// `value` as an array of `dtype` with trailing shape `inner`; its kind must be one of `kinds`.
+pub fn converted<'py>(
+    value: &Bound<'py, PyAny>,
+    name: &str,
+    inner: &[usize],
+    kinds: &str,
+    dtype: &str,
+) -> PyResult<Bound<'py, PyAny>> {
+    let py = value.py();
+    let fail = |message: String| Failure::invalid_input(message).into_error(py);
+    let array = py
+        .import("numpy")?
+        .call_method1("asarray", (value,))
+        .map_err(|error| fail(format!("{name} cannot be read as an array: {error}")))?;
+    let shape = array.cast::<PyUntypedArray>()?.shape().to_vec();
+    if shape.len() != inner.len() + 1 || shape[1..] != *inner {
+        let wanted = if inner.is_empty() { "(N,)" } else { "(N, 3)" };
+        return Err(fail(format!(
+            "{name} have shape {shape:?}; give an array of shape {wanted}"
+        )));
+    }
+    let kind: String = array.getattr("dtype")?.getattr("kind")?.extract()?;
+    // An empty list has no kind of its own.
+    if !kinds.contains(&kind) && shape[0] > 0 {
+        let dtype = array.getattr("dtype")?;
+        return Err(fail(format!(
+            "{name} have dtype {dtype}; give an array convertible to {dtype}"
+        )));
+    }
+    let keywords = pyo3::types::PyDict::new(py);
+    keywords.set_item("copy", false)?;
+    array.call_method("astype", (dtype,), Some(&keywords))
+}
+
+/// A (N, 3) array of `i32`.
+pub fn rows_to_array<'py>(
+    py: Python<'py>,
+    rows: impl ExactSizeIterator<Item = [i32; 3]>,
+) -> PyResult<Bound<'py, PyArray2<i32>>> {
+    let n = rows.len();
+    to_matrix(py, rows.flatten().collect(), n)
+}
+
+/// Positions (N, 3) and faces (N, 3) of a mesh.
+pub fn mesh_to_arrays<'py>(
+    py: Python<'py>,
+    mesh: &TriangleMesh,
+) -> PyResult<(Bound<'py, PyArray2<f64>>, Bound<'py, PyArray2<i32>>)> {
+    let flat: Vec<f64> = mesh.vertices.iter().flatten().copied().collect();
+    let faces = mesh.faces.iter().map(|face| face.map(|v| v as i32));
+    Ok((
+        to_matrix(py, flat, mesh.vertices.len())?,
+        rows_to_array(py, faces)?,
+    ))
+}
+
+fn to_matrix<'py, T: numpy::Element + Clone>(
+    py: Python<'py>,
+    flat: Vec<T>,
+    n_rows: usize,
+) -> PyResult<Bound<'py, PyArray2<T>>> {
+    let view = ArrayView2::from_shape((n_rows, 3), &flat)
+        .map_err(|error| Failure::invalid_input(error.to_string()).into_error(py))?;
+    Ok(view.to_pyarray(py))
+}
+
+/// A one-dimensional array of `i32` from indices.
+pub fn indices_to_array<'py>(py: Python<'py>, indices: &[u32]) -> Bound<'py, PyArray1<i32>> {
+    indices
+        .iter()
+        .map(|&i| i as i32)
+        .collect::<Vec<i32>>()
+        .into_pyarray(py)
+}

@@ -1,0 +1,52 @@
+//! Python bindings: converts arrays, releases the GIL, maps errors; nothing else.
+
+#![warn(missing_docs)]
+#![forbid(unsafe_code)]
+
+mod arrays;
+mod batch;
+mod codecs;
+mod encoding;
+mod error;
+mod measure;
+mod silksong;
+
+use pyo3::prelude::*;
+
+/// Mesh tokenizers.
+#[pymodule]
+fn tokenizer_rs(module: &Bound<'_, PyModule>) -> PyResult<()> {
+    module.add("__version__", env!("CARGO_PKG_VERSION"))?;
+    module.add("MeshError", module.py().get_type::<error::MeshError>())?;
+    module.add_class::<silksong::PySilksong>()?;
+    module.add_class::<encoding::PyEncoding>()?;
+    module.add_function(wrap_pyfunction!(measure::measure, module)?)?;
+    module.add_function(wrap_pyfunction!(codecs::silksong_window_table, module)?)?;
+    module.add_function(wrap_pyfunction!(codecs::silksong_encode_in_layer, module)?)?;
+    module.add_function(wrap_pyfunction!(codecs::silksong_decode_in_layer, module)?)?;
+    module.add_function(wrap_pyfunction!(
+        codecs::silksong_encode_between_layers,
+        module
+    )?)?;
+    module.add_function(wrap_pyfunction!(
+        codecs::silksong_decode_between_layers,
+        module
+    )?)?;
+    // `from .tokenizer_rs import *` leaves out names with underscores unless they are listed.
+    module.add(
+        "__all__",
+        [
+            "MeshError",
+            "Silksong",
+            "SilksongEncoding",
+            "__version__",
+            "measure",
+            "silksong_decode_between_layers",
+            "silksong_decode_in_layer",
+            "silksong_encode_between_layers",
+            "silksong_encode_in_layer",
+            "silksong_window_table",
+        ],
+    )?;
+    Ok(())
+}
