@@ -6,8 +6,9 @@ Its defaults come from the environment, and a run's configuration may differ:
 """
 
 import os
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import dagster as dg
 import yaml
@@ -16,9 +17,6 @@ from pydantic import Field
 from pipelines.settings import CurationSettings, WorkerLimits
 from pipelines.sources import Source, parse_sources
 from pipelines.storage import DataFolder, ShardKey
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
 
 BESIDE_PACKAGE = Path(__file__).resolve().parents[1]
 PROJECT = BESIDE_PACKAGE if (BESIDE_PACKAGE / "workspace.yaml").is_file() else Path.cwd()
@@ -64,6 +62,23 @@ class DataSetResource(dg.ConfigurableResource):
     def data(self) -> DataFolder:
         """The data set's folder."""
         return DataFolder(PROJECT / Path(self.folder).expanduser())
+
+    @contextmanager
+    def writing(self) -> Iterator[DataFolder]:
+        """Hold the data set's folder while a stage writes to it.
+
+        Raises CurationError where another process, such as `meshloom curate`, holds it.
+        """
+        from pipelines.curation import exclusive
+
+        with exclusive(self.data):
+            yield self.data
+
+    def version(self) -> str:
+        """Version of the data set, as its manifest states it. Raises ManifestError where there is none."""
+        from pipelines.manifest import read_manifest
+
+        return str(read_manifest(self.data)["version"])
 
     @property
     def runs_folder(self) -> Path:

@@ -42,6 +42,8 @@ class MeasuredMesh:
     measures: dict[str, int | bool]
     bounding_box_diagonal: float
     n_geometries: int
+    n_unreferenced: int
+    """Vertices that no face uses, left out of `vertices`."""
 
 
 @dataclass(frozen=True)
@@ -86,6 +88,7 @@ def read_and_measure(task: ReadTask) -> MeasuredMesh:
         measure(mesh.vertices, mesh.faces),
         bounding_box_diagonal(mesh.vertices),
         mesh.n_geometries,
+        mesh.n_unreferenced,
     )
 
 

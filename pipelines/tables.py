@@ -65,7 +65,7 @@ class MeshTable(_Table):
     source: pl.String
     shard: pl.String
     sha256: pl.String
-    n_vertices_raw: pl.Int64 = Field(ge=0, description="Vertices as loaded.")
+    n_vertices_raw: pl.Int64 = Field(ge=0, description="Vertices as loaded, those that no face uses included.")
     n_vertices: pl.Int64 = Field(ge=0, description="Referenced vertices after the weld.")
     n_faces: pl.Int64 = Field(
         ge=1, description="Triangles, instances expanded (reference: face_num when listing)."
@@ -88,7 +88,7 @@ class MeshTable(_Table):
 
 
 class Geometry(_Table):
-    """Triangles as loaded, world transforms applied."""
+    """Triangles as loaded, world transforms applied, vertices that no face uses left out."""
 
     mesh_id: pl.String = Field(unique=True)
     vertices: pl.List(pl.Float64) = Field(description="x, y, z of each vertex, flat.")  # type: ignore[valid-type]

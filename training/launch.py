@@ -167,8 +167,13 @@ def _variables_for_ranks() -> dict[str, str]:
 
 def _pass_lines(process: subprocess.Popen[str], on_line: Callable[[str], None]) -> None:
     assert process.stdout is not None
+    is_heard = True
     for line in process.stdout:
-        on_line(line.rstrip("\n"))
+        if is_heard:
+            try:
+                on_line(line.rstrip("\n"))
+            except Exception:  # such as a closed terminal; the ranks must still get rid of their lines
+                is_heard = False
 
 
 @contextlib.contextmanager

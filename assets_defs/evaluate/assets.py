@@ -79,8 +79,8 @@ def evaluate_checkpoint(
         )
     except (DataError, RunError) as error:
         raise dg.Failure(str(error), allow_retries=False) from error
-    version = str(summary["data_version"])
-    tags = {DATA_SET_TAG: version.partition(":")[2][:16], "meshloom/run": run.name}
+    version = data_set.version()
+    tags = {DATA_SET_TAG: version[:16], "meshloom/run": run.name}
     context.instance.add_run_tags(context.run.run_id, tags)
     generated = pl.read_parquet(out / "generated" / "generated.parquet")
     yield dg.MaterializeResult(

@@ -23,9 +23,12 @@ def raw_meshes(context: dg.AssetExecutionContext, data_set: DataSetResource) -> 
     """Every file that the sources list, with its hash, licence and author."""
     from pipelines.stages.raw_meshes import build_raw_meshes
 
-    data, keys = data_set.data, shard_keys_of(context, data_set)
+    keys = shard_keys_of(context, data_set)
     is_all = keys == data_set.shard_keys()  # then partitions that no source lists any more are removed
-    results = build_raw_meshes(data, data_set.parsed_sources(), data_set.settings, None if is_all else keys)
+    with data_set.writing() as data:
+        results = build_raw_meshes(
+            data, data_set.parsed_sources(), data_set.settings, None if is_all else keys
+        )
     report_partitions(context, data, "raw_meshes", results)
     return dg.MaterializeResult(check_results=[check_stage(data, "raw_meshes", RawMeshes, keys)])
 
@@ -45,8 +48,9 @@ def mesh_table(context: dg.AssetExecutionContext, data_set: DataSetResource) -> 
     """Meshes that load, with their topology measured."""
     from pipelines.stages.mesh_table import build_mesh_table
 
-    data, keys = data_set.data, shard_keys_of(context, data_set)
-    results = build_mesh_table(data, data_set.settings, data_set.parsed_sources(), keys)
+    keys = shard_keys_of(context, data_set)
+    with data_set.writing() as data:
+        results = build_mesh_table(data, data_set.settings, data_set.parsed_sources(), keys)
     report_partitions(context, data, "mesh_table", results)
     return dg.MaterializeResult(
         check_results=[check_stage(data, "mesh_table", MeshTable, keys)],

@@ -25,8 +25,9 @@ def tokens(context: dg.AssetExecutionContext, data_set: DataSetResource) -> dg.M
     """Meshes normalised, cleaned, repaired and tokenised, with the statistics of every step."""
     from pipelines.stages.tokens import build_tokens
 
-    data, keys = data_set.data, shard_keys_of(context, data_set)
-    results = build_tokens(data, data_set.settings, keys)
+    keys = shard_keys_of(context, data_set)
+    with data_set.writing() as data:
+        results = build_tokens(data, data_set.settings, keys)
     report_partitions(context, data, "tokens", results)
     return dg.MaterializeResult(
         check_results=[check_stage(data, "tokens", Tokens, keys)],

@@ -51,16 +51,16 @@ def checkpoint(
     from training.checkpoints import RunError, newest_checkpoint
     from training.config import ConfigError
     from training.data import DataError
-    from training.launch import data_version, launch_training
+    from training.launch import launch_training
 
     data = ensure_data_set(context, data_set)
     try:
         experiment = resolve_experiment(config)
-        version = data_version(data)
+        version = data_set.version()
         run = data_set.runs_folder / (config.run or run_name(config.experiment, experiment, version))
         context.log.info(f"training in {run}")
         context.instance.add_run_tags(
-            context.run.run_id, {DATA_SET_TAG: version.partition(":")[2][:16], "meshloom/run": run.name}
+            context.run.run_id, {DATA_SET_TAG: version[:16], "meshloom/run": run.name}
         )
         with dg.open_pipes_session(
             context=context,

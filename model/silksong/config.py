@@ -86,7 +86,7 @@ class SilksongConfig(BaseModel):
     encoder: PointEncoderConfig = PointEncoderConfig()
     initialization: Literal["reference", "scaled"] = Field(
         default="scaled",
-        description="embeddings from N(0, 1) as published, or N(0, 0.02^2): falls faster for rates up to 1e-3",
+        description="embeddings from N(0, 1) as published, or N(0, 0.02^2): faster for rates below 1e-3",
     )
 
     @model_validator(mode="after")

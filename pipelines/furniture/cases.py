@@ -168,8 +168,7 @@ def bed(rng: Generator) -> Solid:
     x, z, head = width / 2, length / 2, rng.uniform(0.75, 1.2)
     is_bunk, has_posts = width < 1 and rng.random() < 0.6, rng.random() < 0.35
     parts = []
-    for floor in (0.0, 1.15) if is_bunk else (0.0,):
-        y = floor + base
+    for y in (base, base + 1.15) if is_bunk else (base,):
         parts += [
             box((-x, y - 0.12, -z), (x, y, z)),
             cushion((-x + 0.02, y, -z + 0.02), (x - 0.02, y + 0.2, z - 0.02), 0.05),
@@ -183,15 +182,19 @@ def bed(rng: Generator) -> Solid:
         if not is_bunk and rng.random() < 0.6:
             reach = rng.uniform(-0.5, 0.1)
             parts.append(cushion((-x - 0.01, y + 0.1, -z * -reach), (x + 0.01, y + 0.23, z + 0.01), 0.03))
-    tall = 1.15 + base + 0.45 if is_bunk else (rng.uniform(1.7, 2.1) if has_posts else base)
+    tall = base
+    if is_bunk:
+        tall = base + 1.6
+    elif has_posts:
+        tall = rng.uniform(1.7, 2.1)
     parts += [
         pole((i * x, 0, j * z), (i * x, tall, j * z), 0.035, 0.03, 4 if is_bunk else 8)
         for i in (-1, 1)
         for j in (-1, 1)
     ]
     if is_bunk:
-        for i in (-0.14, 0.14):
-            parts.append(pole((x + 0.03, 0, z * 0.5 + i), (x + 0.03, tall, z * 0.5 + i), 0.018, 0.018, 4))
+        for rail in (z * 0.5 - 0.14, z * 0.5 + 0.14):
+            parts.append(pole((x + 0.03, 0, rail), (x + 0.03, tall, rail), 0.018, 0.018, 4))
         parts += [
             pole((x + 0.03, y, z * 0.5 - 0.14), (x + 0.03, y, z * 0.5 + 0.14), 0.014, 0.014, 4)
             for y in np.arange(0.25, tall, 0.25)

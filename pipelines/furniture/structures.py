@@ -17,9 +17,8 @@ def frame(rng: Generator) -> Solid:
     if rng.random() < 0.5:
         n_u, n_v = int(rng.integers(2, 5)), int(rng.integers(2, 5))
         u, v = np.linspace(-1, 1, n_u + 1)[:-1], np.linspace(-1, 1, n_v + 1)[:-1]
-        loop = [*((a, -1) for a in u), *((1, b) for b in v), *((-a, 1) for a in u), *((-1, -b) for b in v)]
-        outer = np.array(loop) * (width / 2, height / 2)
-        inner = np.array(loop) * (width / 2 - border, height / 2 - border)
+        sides = [*((a, -1) for a in u), *((1, b) for b in v), *((-a, 1) for a in u), *((-1, -b) for b in v)]
+        loop = np.array(sides)
         picture = sheet(
             (-width / 2 + border, -height / 2 + border, depth * 0.3),
             (width - 2 * border, 0, 0),
@@ -31,7 +30,6 @@ def frame(rng: Generator) -> Solid:
         n = int(rng.choice([8, 12, 16, 24]))
         angles = np.pi * 2 * np.arange(n) / n
         loop = np.column_stack([np.cos(angles), np.sin(angles)])
-        outer, inner = loop * (width / 2, height / 2), loop * (width / 2 - border, height / 2 - border)
         disc = lathe([(0, 0), (1, 0)], n)
         flat = np.column_stack(
             [
@@ -41,6 +39,7 @@ def frame(rng: Generator) -> Solid:
             ]
         )
         picture = Solid(flat, disc.faces)
+    outer, inner = loop * (width / 2, height / 2), loop * (width / 2 - border, height / 2 - border)
     parts = [band(outer, inner, 0, depth, is_closed=True), picture]
     if rng.random() < 0.4:  # a second, finer moulding on top
         parts.append(band(outer * 0.97, inner * 1.03, depth, depth * 1.4, is_closed=True))

@@ -29,11 +29,9 @@ def scene_triangles(
         if mesh_index not in primitives_by_mesh:
             mesh = item(document.get("meshes"), mesh_index, "mesh")
             primitives_by_mesh[mesh_index] = _primitives(mesh, buffers)
-        with np.errstate(invalid="ignore", over="ignore"):
-            is_mirrored = np.linalg.det(world[:3, :3]) < 0
+        is_mirrored = np.linalg.det(world[:3, :3]) < 0
         for points, corners in primitives_by_mesh[mesh_index]:
-            with np.errstate(invalid="ignore", over="ignore"):  # what is not finite is reported later
-                vertices.append(points @ world[:3, :3].T + world[:3, 3])
+            vertices.append(points @ world[:3, :3].T + world[:3, 3])
             # a mirror turns every face inside out
             faces.append((corners[:, ::-1] if is_mirrored else corners) + n_vertices)
             n_vertices += len(points)
@@ -55,8 +53,7 @@ def _placed_meshes(document: dict[str, Any]) -> list[tuple[int, NDArray[np.float
                 Reason.LOAD, f"node {index} lies below two nodes or below itself; export it again"
             )
         seen.add(index)
-        with np.errstate(invalid="ignore", over="ignore"):
-            world = above @ _local_matrix(node)
+        world = above @ _local_matrix(node)
         if "mesh" in node:
             if "EXT_mesh_gpu_instancing" in node.get("extensions", {}):
                 raise MeshReadError(Reason.NEEDS_DECODER, "uses EXT_mesh_gpu_instancing; export it without")

@@ -25,7 +25,7 @@ class MeshReadError(Exception):
 
 @dataclass(frozen=True)
 class LoadedMesh:
-    """Triangles as loaded, world transforms applied, nothing welded or dropped."""
+    """Triangles as loaded, world transforms applied, nothing welded."""
 
     vertices: NDArray[np.float64]
     """(V, 3)"""
@@ -33,6 +33,8 @@ class LoadedMesh:
     """(F, 3), indices into `vertices`."""
     n_geometries: int
     """Parts that the file keeps apart: primitives, materials, solids."""
+    n_unreferenced: int = 0
+    """Vertices that no face uses: they are not among `vertices`, since nobody sees them."""
 
 
 def mesh(vertices: NDArray, faces: NDArray, n_geometries: int = 1) -> LoadedMesh:
@@ -54,11 +56,14 @@ def check_indices(indices: NDArray[np.int64], n_vertices: int) -> None:
 
 
 def checked(loaded: LoadedMesh) -> LoadedMesh:
-    """The mesh itself, if it has triangles and finite coordinates that fit float32."""
+    """The mesh without unreferenced vertices, if it has triangles and finite coordinates that fit float32.
+
+    A stray vertex far away would decide the bounding box, and with it the scale of the mesh.
+    """
     if not len(loaded.faces):
         raise MeshReadError(Reason.NO_TRIANGLES, f"{len(loaded.vertices)} vertices, no triangle")
-    with np.errstate(invalid="ignore"):
-        wrong = np.any(~(np.abs(loaded.vertices) <= LARGEST_COORDINATE), axis=1)
+    loaded = _without_unreferenced(loaded)
+    wrong = np.any(~(np.abs(loaded.vertices) <= LARGEST_COORDINATE), axis=1)
     if wrong.any():
         first = int(np.flatnonzero(wrong)[0])
         raise MeshReadError(
@@ -67,6 +72,18 @@ def checked(loaded: LoadedMesh) -> LoadedMesh:
             f"the first is vertex {first}",
         )
     return loaded
+
+
+def _without_unreferenced(loaded: LoadedMesh) -> LoadedMesh:
+    is_used = np.zeros(len(loaded.vertices), dtype=bool)
+    is_used[loaded.faces] = True
+    n_unreferenced = int((~is_used).sum())
+    if not n_unreferenced:
+        return loaded
+    renumbered = (np.cumsum(is_used) - 1).astype(np.int32)
+    return LoadedMesh(
+        loaded.vertices[is_used], renumbered[loaded.faces], loaded.n_geometries, n_unreferenced
+    )
 
 
 def fan(polygon: list[int]) -> list[int]:

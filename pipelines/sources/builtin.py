@@ -33,7 +33,8 @@ class BuiltinSource:
         """
         family, _, index = file.uri.removeprefix("builtin:").partition("/")
         if family not in FAMILIES or not index.isdecimal():
-            raise ValueError(f"{file.uri!r} is not builtin:FAMILY/NUMBER with FAMILY of {', '.join(FAMILIES)}")
+            families = ", ".join(FAMILIES)
+            raise ValueError(f"{file.uri!r} is not builtin:FAMILY/NUMBER with FAMILY of {families}")
         solid = build(family, int(index))
         mesh = trimesh.Trimesh(solid.vertices, solid.faces, process=False)
         content = mesh.export(file_type="glb", include_normals=False)

@@ -97,7 +97,7 @@ class _MeshTableWriter:
             {
                 **{name: row[name] for name in IDENTITY},
                 **measures,
-                "n_vertices_raw": len(value.vertices),
+                "n_vertices_raw": len(value.vertices) + value.n_unreferenced,
                 "is_watertight": value.measures["watertight"],
                 "bounding_box_diagonal": value.bounding_box_diagonal,
                 "n_geometries": value.n_geometries,

@@ -1,54 +1,14 @@
-"""Three tiny meshes, an instance as this repository ships it, and a model that trains in seconds."""
+"""A small data set, and instances as this repository ships them."""
 
-import os
 import shutil
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import dagster as dg
 import pytest
-import trimesh
 
 from assets_defs.resources import DataSetResource
-
-PROJECT = Path(__file__).parents[2]
-TINY_MODEL = {
-    "model": {
-        "width": 32,
-        "depth": 1,
-        "heads": 2,
-        "max_tokens": 2048,
-        "context_width": 32,
-        "encoder": {"width": 32, "heads": 2, "layers": 1, "num_latents": 16, "points": 128},
-    },
-    "schedule": {"steps": 3},
-    "batch_size": 1,
-    "mixed_precision": "no",
-    "threads": 1,
-    "log_every": 1,
-    "checkpoint_every": 1000,
-    "evaluate_every": 1000,
-    "evaluate_meshes": 1,
-    "data": {"augment": {"rotate": False, "scale": False}},
-}
-"""Overrides of an experiment."""
-
-
-def write_three_meshes(folder: Path) -> Path:
-    """Meshes that every rule keeps; `local:` puts them into more than one shard."""
-    folder.mkdir(parents=True)
-    trimesh.creation.icosphere(subdivisions=1).export(folder / "ball.obj")
-    trimesh.creation.torus(1.0, 0.3, major_sections=12, minor_sections=6).export(folder / "ring.obj")
-    trimesh.creation.cylinder(0.4, 1.0, sections=16).export(folder / "can.obj")
-    return folder
-
-
-def as_config(data_set: DataSetResource) -> dict[str, Any]:
-    """The resource as run configuration."""
-    return {"data_set": {"config": data_set.model_dump()}}
+from tests.assets_defs.tiny import PROJECT, write_three_meshes
 
 
 @pytest.fixture
@@ -80,19 +40,3 @@ def dagster_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def home_instance(dagster_home: Path) -> Iterator[dg.DagsterInstance]:
     with dg.DagsterInstance.from_config(str(dagster_home)) as instance:
         yield instance
-
-
-def launch(job: str, config: str, home: Path, **options: Any) -> "subprocess.Popen[str]":
-    """Start `dagster job launch` as a user does; the run's configuration is JSON."""
-    command = [sys.executable, "-m", "dagster", "job", "launch", "-w", str(PROJECT / "workspace.yaml")]
-    environment = {**os.environ, "DAGSTER_HOME": str(home), "PYTHONWARNINGS": "ignore"}
-    return subprocess.Popen(
-        [*command, "-j", job, "--config-json", config, *options.pop("arguments", [])],
-        env=environment,
-        cwd=home,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        start_new_session=True,
-        **options,
-    )

@@ -20,7 +20,7 @@ import pytest
 import yaml
 
 from assets_defs.resources import DataSetResource
-from tests.assets_defs.conftest import PROJECT, TINY_MODEL, as_config, launch, write_three_meshes
+from tests.assets_defs.tiny import PROJECT, TINY_MODEL, as_config, launch, write_three_meshes
 
 CHROMIUM = Path("/usr/bin/chromium")
 ARGUMENTS = [

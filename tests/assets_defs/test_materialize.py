@@ -125,7 +125,9 @@ def test_a_file_missing_from_the_ledger_fails_its_check(
 ) -> None:
     assert materialize([*STAGES, ledger], data_set, instance).success
     path = data_set.data.table("ledger", data_set.shard_keys()[0])
-    write_table(path, pl.read_parquet(path).clear())
+    fingerprint = table_fingerprint(path)
+    assert fingerprint
+    write_table(path, pl.read_parquet(path).clear(), fingerprint)
     result = materialize([ledger], data_set, instance)
     [failed] = [check for check in result.get_asset_check_evaluations() if not check.passed]
     assert failed.check_name == "complete"

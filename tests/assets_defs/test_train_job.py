@@ -17,7 +17,7 @@ import yaml
 from assets_defs.resources import DataSetResource
 from assets_defs.train.assets import TrainConfig, resolve_experiment, run_name
 from pipelines.curation import curate
-from tests.assets_defs.conftest import TINY_MODEL, as_config, launch, write_three_meshes
+from tests.assets_defs.tiny import TINY_MODEL, as_config, launch, write_three_meshes
 
 pytest.importorskip("tokenizer_rs")
 

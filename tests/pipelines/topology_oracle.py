@@ -17,10 +17,12 @@ def measure(vertices: np.ndarray, faces: np.ndarray) -> dict:
     corners = rename[faces]
     n_vertices = int(welded.max()) + 1
     edges = np.sort(corners[:, [[0, 1], [1, 2], [2, 0]]].reshape(-1, 2), axis=1)
-    directed = corners[:, [[0, 1], [1, 2], [2, 0]]].reshape(-1, 2)
-    keep = edges[:, 0] != edges[:, 1]
-    counts = Counter(map(tuple, edges[keep].tolist()))
-    forward = Counter(map(tuple, directed[keep].tolist()))
+    counts: Counter = Counter()
+    forward: Counter = Counter()
+    for a, b, c in corners.tolist():
+        sides = [(i, j) for i, j in [(a, b), (b, c), (c, a)] if i != j]
+        counts.update({tuple(sorted(side)) for side in sides})  # a face counts once on an edge
+        forward.update(sides)
     inconsistent = sum(
         1 for (a, b), count in counts.items() if count == 2 and (forward[a, b] == 2 or forward[b, a] == 2)
     )
@@ -30,8 +32,7 @@ def measure(vertices: np.ndarray, faces: np.ndarray) -> dict:
     repeated = (
         (corners[:, 0] == corners[:, 1]) | (corners[:, 1] == corners[:, 2]) | (corners[:, 0] == corners[:, 2])
     )
-    links = edges
-    graph = coo_matrix((np.ones(len(links)), (links[:, 0], links[:, 1])), shape=(n_vertices, n_vertices))
+    graph = coo_matrix((np.ones(len(edges)), (edges[:, 0], edges[:, 1])), shape=(n_vertices, n_vertices))
     return {
         "vertices": n_vertices,
         "faces": len(faces),
@@ -39,7 +40,6 @@ def measure(vertices: np.ndarray, faces: np.ndarray) -> dict:
         "boundary_edges": sum(count == 1 for count in counts.values()),
         "nonmanifold_edges": sum(count > 2 for count in counts.values()),
         "inconsistent_edges": inconsistent,
-        "nonmanifold_vertices": 0,
         "components": int(connected_components(graph, directed=False)[0]),
         "degenerate_faces": int((repeated | (area <= 1e-12 * diagonal**2)).sum()),
         "duplicate_faces": len(corners) - len(np.unique(np.sort(corners, axis=1), axis=0)),

@@ -5,8 +5,8 @@ import threading
 import numpy as np
 import pyarrow as pa
 import pytest
-
 import tokenizer_rs
+
 from tests.tokenizer_rs.meshes import box
 
 GOOD = [box(high=(0.5, 0.1 * i, 0.5)) for i in range(1, 8)]
@@ -28,7 +28,7 @@ def test_a_batch_says_what_single_calls_say(tokenizer):
         try:
             encoding = tokenizer.encode(*mesh)
         except tokenizer_rs.MeshError as error:
-            assert (row["code"], row["message"]) == (error.code, str(error))
+            assert (row["code"], row["message"]) == (error.code, str(error))  # noqa: PT017
             assert row["tokens"] is None
             assert row["face_num"] is None
         except TypeError:

@@ -4,8 +4,8 @@ import json
 
 import numpy as np
 import pytest
-
 import tokenizer_rs
+
 from tests.shared_data import SHARED, shared_path
 
 INDEX = SHARED / "golden" / "silksong_tokenizer" / "decode_cases.json"

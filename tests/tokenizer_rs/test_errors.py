@@ -5,8 +5,8 @@ import time
 
 import numpy as np
 import pytest
-
 import tokenizer_rs
+
 from tests.tokenizer_rs.meshes import box, cone_over_complete_graph
 
 VERTICES, FACES = box()

@@ -1,9 +1,11 @@
 """The row codecs of Silksong against their published vectors."""
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
-
 import tokenizer_rs
+
 from tests.shared_data import shared_path
 
 
@@ -14,7 +16,7 @@ def vectors():
 
 def rows_of(vectors, case):
     offsets, tokens = vectors[f"{case}_offsets"], vectors[f"{case}_tokens"]
-    return [tokens[a:b].tolist() for a, b in zip(offsets, offsets[1:], strict=False)]
+    return [tokens[a:b].tolist() for a, b in pairwise(offsets)]
 
 
 def test_window_table(vectors):

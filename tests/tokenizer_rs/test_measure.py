@@ -2,8 +2,8 @@
 
 import numpy as np
 import pytest
-
 import tokenizer_rs
+
 from tests.tokenizer_rs.meshes import box
 
 

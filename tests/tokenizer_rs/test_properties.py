@@ -2,10 +2,10 @@
 
 import numpy as np
 import pytest
+import tokenizer_rs
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-import tokenizer_rs
 from tests.tokenizer_rs.test_silksong_golden import check_manifold, check_tokens_say_the_edges
 
 TOKENIZERS = [tokenizer_rs.Silksong(), tokenizer_rs.Silksong(16, "xyz", limits={"layer_vertex_limit": 8})]
@@ -29,7 +29,9 @@ def random_ids(tokenizer):
     vertex = [[first + 3, first + 600]] if tokenizer.resolution == 128 else [[first + 3] * 3]
     heads = (203, 458) if tokenizer.resolution == 128 else (11, 266)
     row = st.tuples(
-        st.sampled_from(vertex), st.integers(*heads), st.lists(st.integers(heads[1] + 1, heads[1] + 200), max_size=3)
+        st.sampled_from(vertex),
+        st.integers(*heads),
+        st.lists(st.integers(heads[1] + 1, heads[1] + 200), max_size=3),
     ).map(lambda parts: [*parts[0], parts[1], *parts[2]])
     wild = st.integers(-3, size + 3).map(lambda token: [token])
     pieces = st.one_of(row, row, row, wild, st.sampled_from([[1], [2], [0], [*vertex[0], 1]]))

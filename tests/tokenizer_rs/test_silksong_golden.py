@@ -6,8 +6,8 @@ from functools import cache
 
 import numpy as np
 import pytest
-
 import tokenizer_rs
+
 from tests.shared_data import SHARED, shared_path
 
 GOLDEN = SHARED / "golden" / "silksong_tokenizer"

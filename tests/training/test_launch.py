@@ -15,9 +15,10 @@ from training.data import DataError
 from training.launch import launch_training, prepare_run, train
 
 LAUNCHER = """
-import sys
+import signal, sys
 from pathlib import Path
 from training.launch import train
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell may have had it ignored
 sys.exit(train(sys.argv[1], [], Path(sys.argv[2]), Path(sys.argv[3])))
 """
 

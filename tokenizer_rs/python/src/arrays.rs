@@ -8,6 +8,9 @@ use pyo3::prelude::*;
 
 use crate::error::Failure;
 
+/// Positions and faces.
+pub type MeshArrays<'py> = (Bound<'py, PyArray2<f64>>, Bound<'py, PyArray2<i32>>);
+
 /// An owned mesh from two arrays: (V, 3) of real numbers and (F, 3) of whole numbers, of any dtype.
 pub fn mesh_from(vertices: &Bound<'_, PyAny>, faces: &Bound<'_, PyAny>) -> PyResult<TriangleMesh> {
     let py = vertices.py();
@@ -77,9 +80,9 @@ pub fn converted<'py>(
     let kind: String = array.getattr("dtype")?.getattr("kind")?.extract()?;
     // An empty list has no kind of its own.
     if !kinds.contains(&kind) && shape[0] > 0 {
-        let dtype = array.getattr("dtype")?;
+        let given = array.getattr("dtype")?;
         return Err(fail(format!(
-            "{name} have dtype {dtype}; give an array convertible to {dtype}"
+            "{name} have dtype {given}; give an array convertible to {dtype}"
         )));
     }
     let keywords = pyo3::types::PyDict::new(py);
@@ -97,10 +100,7 @@ pub fn rows_to_array<'py>(
 }
 
 /// Positions (N, 3) and faces (N, 3) of a mesh.
-pub fn mesh_to_arrays<'py>(
-    py: Python<'py>,
-    mesh: &TriangleMesh,
-) -> PyResult<(Bound<'py, PyArray2<f64>>, Bound<'py, PyArray2<i32>>)> {
+pub fn mesh_to_arrays<'py>(py: Python<'py>, mesh: &TriangleMesh) -> PyResult<MeshArrays<'py>> {
     let flat: Vec<f64> = mesh.vertices.iter().flatten().copied().collect();
     let faces = mesh.faces.iter().map(|face| face.map(|v| v as i32));
     Ok((

@@ -2,11 +2,10 @@
 
 use meshloom_tokenizer_core::tokenizer::silksong::{Conformance, Silksong, VertexMode};
 use meshloom_tokenizer_core::{Limits, Tokenizer};
-use numpy::PyArray2;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyList};
 
-use crate::arrays::{mesh_from, mesh_to_arrays, tokens_from};
+use crate::arrays::{mesh_from, mesh_to_arrays, tokens_from, MeshArrays};
 use crate::batch;
 use crate::encoding::PyEncoding;
 use crate::error::{guarded, Failure};
@@ -14,8 +13,6 @@ use crate::error::{guarded, Failure};
 /// Mesh Silksong tokenizer (arXiv 2507.02477).
 #[pyclass(name = "Silksong", module = "tokenizer_rs", frozen)]
 pub struct PySilksong(Silksong);
-
-type MeshArrays<'py> = (Bound<'py, PyArray2<f64>>, Bound<'py, PyArray2<i32>>);
 
 #[pymethods]
 impl PySilksong {

@@ -211,4 +211,10 @@ mod tests {
         let groups = divide(&[(1, 2), (2, 3), (2, 4)]).unwrap();
         assert_eq!(groups, [vec![0, 1], vec![2]]);
     }
+
+    #[test]
+    fn cycles_come_first_and_a_tail_takes_the_edge_that_joins_it() {
+        let groups = divide(&[(4, 5), (5, 6), (1, 2), (2, 3), (3, 1), (3, 4)]).unwrap();
+        assert_eq!(groups, [vec![2, 3, 4], vec![0, 1, 5]]);
+    }
 }

@@ -1,0 +1,98 @@
+"""Fourth stage: ask the preset's rules, give each mesh its split, and close the account. -> tables/curated"""
+
+from time import monotonic
+
+import polars as pl
+
+from pipelines.ledger import build_ledger
+from pipelines.reasons import Stage
+from pipelines.rules import Preset, Rule, first_failure, load_preset
+from pipelines.settings import CurationSettings, SplitSettings
+from pipelines.stages import PartitionResult, Progress, no_progress
+from pipelines.stages.partitions import IDENTITY, Row, current_result, is_current, write_rejects
+from pipelines.storage import DataFolder, ShardKey, fingerprint, write_table
+from pipelines.tables import Curated, Tokens, polars_schema, validate
+
+VERSION = 1
+_FROM_RAW_MESHES = ["name", "category", "licence", "author"]
+_FROM_TOKENS = [name for name, dtype in polars_schema(Tokens).items() if not dtype.is_nested()]
+
+
+class UpstreamError(RuntimeError):
+    """A partition whose earlier stages have not run, or do not belong together."""
+
+
+def build_curated(
+    data: DataFolder,
+    settings: CurationSettings,
+    keys: list[ShardKey] | None = None,
+    progress: Progress = no_progress,
+) -> list[PartitionResult]:
+    """Bring partitions of the curated table and of the ledger up to date: those given, or all of raw_meshes.
+
+    Raises PresetError for a preset that cannot be used, UpstreamError where an earlier stage has not run,
+    LedgerError where a file was lost on the way.
+    """
+    preset = load_preset(settings.preset)
+    keys = data.partitions(Stage.RAW_MESHES) if keys is None else keys
+    results = []
+    for n_done, key in enumerate(keys):
+        progress(Stage.CURATED, n_done, len(keys))
+        results.append(_build_partition(data, key, preset, settings.split))
+        build_ledger(data, [key])
+    progress(Stage.CURATED, len(keys), len(keys))
+    return results
+
+
+def split_of(sha256: str, split: SplitSettings) -> str:
+    """Split of a file, by its own hash alone: no other file can move it, and copies stay together."""
+    share = int(sha256[:16], 16) / 2**64
+    if share < split.test:
+        return "test"
+    return "val" if share < split.test + split.val else "train"
+
+
+def _build_partition(
+    data: DataFolder, key: ShardKey, preset: Preset, split: SplitSettings
+) -> PartitionResult:
+    started = monotonic()
+    inputs = [data.table(stage, key) for stage in (Stage.RAW_MESHES, Stage.TOKENS)]
+    for path in inputs:
+        if not path.exists():
+            raise UpstreamError(f"{key}: {path} is absent; run the earlier stages first")
+    used = {"rules": [rule.model_dump(mode="json") for rule in preset.rules], "split": split.model_dump()}
+    name = fingerprint(Stage.CURATED, VERSION, {**used, "preset": preset.name}, inputs)
+    path = data.table(Stage.CURATED, key)
+    if is_current(name, [data.rejected(Stage.CURATED, key), path]):
+        return current_result(data, Stage.CURATED, key)
+
+    rows = pl.read_parquet(inputs[1], columns=_FROM_TOKENS)
+    about = pl.read_parquet(inputs[0], columns=["mesh_id", *_FROM_RAW_MESHES])
+    judged = rows.with_columns(first_failure(preset)).join(
+        about, on="mesh_id", how="left", validate="1:1", maintain_order="left"
+    )
+    if judged["name"].null_count():
+        raise UpstreamError(f"{key}: {inputs[1]} has meshes that {inputs[0]} lacks; run the earlier stages")
+    failed = judged.filter(pl.col("rule").is_not_null())
+    rejects = [_reject(row, preset.rules[row["rule"]], preset.name) for row in failed.iter_rows(named=True)]
+    kept = judged.filter(pl.col("rule").is_null())
+    splits = pl.Series("split", [split_of(sha256, split) for sha256 in kept["sha256"]], dtype=pl.String)
+    frame = kept.with_columns(splits).select(list(polars_schema(Curated)))
+    write_rejects(data, Stage.CURATED, key, rejects, name)
+    write_table(path, validate(Curated, frame), name)
+    reasons = current_result(data, Stage.CURATED, key).reasons
+    return PartitionResult(key, len(frame), reasons, monotonic() - started)
+
+
+def _reject(row: Row, rule: Rule, preset: str) -> Row:
+    found = ", ".join(f"{name} = {_number(row[name])}" for name in rule.columns)
+    return {
+        **{name: row[name] for name in IDENTITY},
+        "stage": Stage.CURATED.value,
+        "reason": rule.reason.value,
+        "detail": f"{found or rule.description}; {preset} keeps {rule.keep}",
+    }
+
+
+def _number(value: object) -> str:
+    return f"{value:.4f}" if isinstance(value, float) else str(value)
