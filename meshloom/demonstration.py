@@ -49,8 +49,8 @@ def run_demo(folder: Path | None, out: Path) -> None:
         protocol="paired-10k",
     )
     metrics = pl.read_parquet(run / "metrics.parquet")
-    losses = metrics["loss"].drop_nulls()
-    fall = f"loss {losses[:5].mean():.2f} -> {losses[-5:].mean():.2f} in {metrics['step'].max()} steps"
+    losses = metrics["loss"].to_list()
+    fall = f"loss {losses[0]:.2f} -> {losses[-1]:.2f} in {metrics['step'].to_list()[-1]} steps"
     console.rule("what was made")
     console.print(
         f"""\

@@ -1,5 +1,7 @@
 """Topology counts of a mesh, after welding exactly equal float32 positions."""
 
+from typing import cast
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -25,7 +27,7 @@ def measure(vertices: NDArray[np.float64], faces: NDArray[np.int32]) -> dict[str
     measures = tokenizer_rs.measure(
         np.ascontiguousarray(vertices, dtype=np.float64), np.ascontiguousarray(faces, dtype=np.int32)
     )
-    return {name: measures[name] for name in MEASURES}
+    return cast(dict[str, int | bool], dict(measures))
 
 
 def bounding_box_diagonal(vertices: NDArray[np.float64]) -> float:

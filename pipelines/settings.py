@@ -1,5 +1,7 @@
 """Everything that decides what a data set holds, as data."""
 
+from typing import Literal
+
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 
@@ -15,7 +17,9 @@ class WorkerLimits(_Settings):
 
     workers: int = Field(default=0, ge=0, description="Processes; 0 = one per core.")
     seconds_per_item: float = Field(default=60, gt=0)
-    bytes_per_item: int = Field(default=4 << 30, gt=0, description="Address space a worker may add for one mesh.")
+    bytes_per_item: int = Field(
+        default=4 << 30, gt=0, description="Address space a worker may add for one mesh."
+    )
 
 
 class TokenizerSettings(_Settings):
@@ -23,8 +27,8 @@ class TokenizerSettings(_Settings):
 
     name: str = "silksong"
     resolution: int = 128
-    vertex_mode: str = "block_offset"
-    conformance: str = "reference"
+    vertex_mode: Literal["block_offset", "xyz"] = "block_offset"
+    conformance: Literal["reference"] = "reference"
     faces_limit: int = Field(default=16_000, description="More faces after loading: TOO_MANY_FACES_RAW.")
 
     @property
@@ -42,7 +46,9 @@ class SplitSettings(_Settings):
     @model_validator(mode="after")
     def _leaves_something_to_train_on(self) -> "SplitSettings":
         if self.val + self.test >= 1:
-            raise ValueError(f"val {self.val} and test {self.test} leave nothing to train on; their sum must be below 1")
+            raise ValueError(
+                f"val {self.val} and test {self.test} leave nothing to train on; their sum must be below 1"
+            )
         return self
 
 

@@ -65,7 +65,9 @@ class MeshTable(_Table):
     source: pl.String
     shard: pl.String
     sha256: pl.String
-    n_vertices_raw: pl.Int64 = Field(ge=0, description="Vertices as loaded, those that no face uses included.")
+    n_vertices_raw: pl.Int64 = Field(
+        ge=0, description="Vertices as loaded, those that no face uses included."
+    )
     n_vertices: pl.Int64 = Field(ge=0, description="Referenced vertices after the weld.")
     n_faces: pl.Int64 = Field(
         ge=1, description="Triangles, instances expanded (reference: face_num when listing)."

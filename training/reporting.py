@@ -78,7 +78,7 @@ class Reporter:
         """One line for people."""
         self._log.write(f"{_stamp()}  {line}\n")
         self._log.flush()
-        print(line, flush=True)
+        _print(line)
         if self._pipes is not None:
             self._pipes.log.info(line)
 
@@ -118,7 +118,7 @@ class OtherRank(Reporter):
         """One line, in one write, to the log that all ranks append to."""
         self._log.write(f"{_stamp()}  {line}\n")
         self._log.flush()
-        print(line, flush=True)
+        _print(line)
 
     def add_row(self, row: MetricsRow) -> None:
         """Rank 0 does."""
@@ -145,3 +145,8 @@ def open_reporter(run: Path, steps: int, is_main: bool, tracker: Any = None) -> 
 
 def _stamp() -> str:
     return time.strftime("%Y-%m-%d %H:%M:%S")
+
+
+def _print(line: str) -> None:
+    with contextlib.suppress(OSError):  # whoever listened is gone; the log has it, and the run must be saved
+        print(line, flush=True)

@@ -4,10 +4,12 @@
     mesh.vertices, mesh.faces
 
 What counts is what a viewer would show: every triangle of the default scene, instances expanded, world
-transforms applied, polygons cut into fans, stray vertices left out. Materials, skins and animations are not read, and nothing is
-fetched over a network. A file is either read whole or not at all: where announced counts, indices or
-references do not fit, it is rejected, since half a mesh is worse than none. Each format has its own reader
-here; the tests hold them against trimesh.
+transforms applied, polygons cut into fans, stray vertices left out. Materials, skins and animations are not
+read, and nothing is fetched over a network.
+
+A file is either read whole or not at all: where announced counts, indices or references do not fit, it is
+rejected, since half a mesh is worse than none. Each format has its own reader here; the tests hold them
+against trimesh.
 """
 
 from collections.abc import Callable

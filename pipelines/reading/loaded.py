@@ -81,9 +81,7 @@ def _without_unreferenced(loaded: LoadedMesh) -> LoadedMesh:
     if not n_unreferenced:
         return loaded
     renumbered = (np.cumsum(is_used) - 1).astype(np.int32)
-    return LoadedMesh(
-        loaded.vertices[is_used], renumbered[loaded.faces], loaded.n_geometries, n_unreferenced
-    )
+    return LoadedMesh(loaded.vertices[is_used], renumbered[loaded.faces], loaded.n_geometries, n_unreferenced)
 
 
 def fan(polygon: list[int]) -> list[int]:

@@ -115,9 +115,8 @@ def test_a_broken_table_fails_its_check_and_stops_what_follows(
     assert materialized(result) == {"raw_meshes", "mesh_table"}
     [failed] = [check for check in result.get_asset_check_evaluations() if not check.passed]
     assert (failed.asset_key.to_user_string(), failed.check_name) == ("mesh_table", "schema")
-    [*_, table] = failed.metadata["first failures"].value
-    assert table.data["column"] == "n_faces"
-    assert table.data["file"] == str(path)
+    found = failed.metadata["first failures"].records[0].data
+    assert (found["file"], found["column"]) == (str(path), "n_faces")
 
 
 def test_a_file_missing_from_the_ledger_fails_its_check(

@@ -14,45 +14,60 @@ from pipelines.reasons import Reason
 from tests.shared_data import shared_path
 
 REJECTED = {
-    Reason.NOT_A_MESH: """derived/glb_all_nul.glb derived/glb_named_obj.obj derived/glb_random_bytes.glb
-        derived/glb_wrong_magic.glb derived/gzip_named_obj.obj derived/html_login_page.glb
-        derived/json_error_body.glb derived/lfs_pointer.glb derived/names/._macresource.glb
-        derived/obj_named_glb.glb derived/png_named_obj.obj derived/stl_html_error_page.stl""",
+    Reason.NOT_A_MESH: """derived/glb_all_nul.glb derived/glb_named_obj.obj
+        derived/glb_random_bytes.glb derived/glb_wrong_magic.glb
+        derived/gzip_named_obj.obj derived/html_login_page.glb
+        derived/json_error_body.glb derived/lfs_pointer.glb
+        derived/names/._macresource.glb derived/obj_named_glb.glb
+        derived/png_named_obj.obj derived/stl_html_error_page.stl""",
     Reason.NEEDS_DECODER: """draco/Bush_3-transformed.glb draco/Rover_2-transformed.glb
         derived/glb_meshopt_required.glb derived/glb_unknown_required_extension.glb""",
     Reason.MISSING_SIDE_FILE: """assimp/glTF2/MissingBin/BoxTextured.gltf derived/gltf_http_uri.gltf
         derived/gltf_missing_bin.gltf derived/gltf_path_traversal_uri.gltf""",
     Reason.EMPTY_FILE: "assimp/invalid/empty.obj derived/glb_zero_bytes.glb",
     Reason.NON_FINITE: """assimp/glTF2/BoxWithInfinites-glTF-Binary/BoxWithInfinites.glb
-        derived/glb_nan_literal_in_json.glb derived/inf_some_vertices.ply derived/nan_all_vertices.ply
-        derived/nan_one_coordinate.glb derived/nan_some_vertices_0.ply derived/nan_some_vertices_1.stl""",
+        derived/glb_nan_literal_in_json.glb derived/inf_some_vertices.ply
+        derived/nan_all_vertices.ply derived/nan_one_coordinate.glb
+        derived/nan_some_vertices_0.ply derived/nan_some_vertices_1.stl""",
     Reason.NO_TRIANGLES: """assimp/OBJ/point_cloud.obj assimp/OBJ/testline.obj assimp/PLY/points.ply
-        assimp/glTF2/TestNoRootNode/SceneWithoutNodes.gltf derived/glb_empty_scene.glb derived/glb_lines_only.glb
-        derived/glb_mesh_without_primitives.glb derived/glb_no_meshes.glb derived/glb_points_only.glb
-        derived/glb_primitive_without_position.glb derived/obj_comment_only.obj derived/obj_lines_only.obj
-        derived/obj_vertices_only.obj derived/obj_whitespace_only.obj derived/off_no_faces.off
-        derived/ply_edges_only.ply derived/ply_empty_elements.ply derived/ply_points_only.ply
-        derived/stl_ascii_empty_solid.stl derived/stl_zero_facets.stl trimesh/empty_nodes.glb
-        trimesh/emptyIO/ply_points_bin.ply trimesh/emptyIO/stl_empty_bin.stl trimesh/points_ascii_with_lists.ply""",
+        assimp/glTF2/TestNoRootNode/SceneWithoutNodes.gltf
+        derived/glb_empty_scene.glb derived/glb_lines_only.glb
+        derived/glb_mesh_without_primitives.glb derived/glb_no_meshes.glb
+        derived/glb_points_only.glb derived/glb_primitive_without_position.glb
+        derived/obj_comment_only.obj derived/obj_lines_only.obj
+        derived/obj_vertices_only.obj derived/obj_whitespace_only.obj
+        derived/off_no_faces.off derived/ply_edges_only.ply
+        derived/ply_empty_elements.ply derived/ply_points_only.ply
+        derived/stl_ascii_empty_solid.stl derived/stl_zero_facets.stl
+        trimesh/empty_nodes.glb trimesh/emptyIO/ply_points_bin.ply
+        trimesh/emptyIO/stl_empty_bin.stl trimesh/points_ascii_with_lists.ply""",
     Reason.LOAD: """assimp/OBJ/number_formats.obj assimp/OFF/invalid.off assimp/PLY/issue623.ply
-        assimp/glTF/BoxTextured-glTF-Binary/BoxTextured.glb assimp/glTF/TwoBoxes/TwoBoxes.gltf
-        assimp/glTF2/IndexOutOfRange/IndexOutOfRange.gltf assimp/glTF2/RecursiveNodes/RecursiveNodes.gltf
-        assimp/glTF2/TestNoRootNode/NoScene.gltf assimp/glTF2/wrongTypes/badArray.gltf
-        assimp/invalid/OutOfMemory.off assimp/invalid/malformed.obj derived/glb_accessor_count_too_large.glb
+        assimp/glTF/BoxTextured-glTF-Binary/BoxTextured.glb
+        assimp/glTF/TwoBoxes/TwoBoxes.gltf
+        assimp/glTF2/IndexOutOfRange/IndexOutOfRange.gltf
+        assimp/glTF2/RecursiveNodes/RecursiveNodes.gltf
+        assimp/glTF2/TestNoRootNode/NoScene.gltf
+        assimp/glTF2/wrongTypes/badArray.gltf assimp/invalid/OutOfMemory.off
+        assimp/invalid/malformed.obj derived/glb_accessor_count_too_large.glb
         derived/glb_bufferview_out_of_range.glb derived/glb_cyclic_scene_graph.glb
-        derived/glb_index_out_of_range.glb derived/glb_json_garbage.glb derived/glb_json_is_list.glb
-        derived/glb_length_field_too_large.glb derived/glb_mesh_index_out_of_range.glb
-        derived/glb_negative_count.glb derived/glb_node_index_out_of_range.glb derived/glb_node_is_own_child.glb
-        derived/glb_node_with_two_parents.glb derived/glb_scene_index_out_of_range.glb
-        derived/glb_truncated_header.glb derived/glb_truncated_in_bin.glb derived/glb_truncated_in_json.glb
-        derived/glb_truncated_last_bytes.glb derived/glb_version_1.glb derived/glb_version_99.glb
-        derived/glb_without_bin_chunk.glb derived/gltf_bad_base64.gltf derived/obj_decimal_comma.obj
-        derived/obj_index_out_of_range.obj derived/obj_zero_index.obj derived/off_index_out_of_range.off
-        derived/off_no_magic.off derived/off_truncated.off derived/ply_count_too_large.ply
-        derived/ply_header_only.ply derived/ply_missing_end_header.ply derived/ply_negative_index.ply
-        derived/ply_truncated_ascii.ply derived/ply_truncated_binary.ply derived/stl_count_too_large.stl
-        derived/stl_count_too_small.stl derived/stl_truncated_ascii.stl derived/stl_truncated_binary.stl
-        trimesh/points_emptyascii.ply""",
+        derived/glb_index_out_of_range.glb derived/glb_json_garbage.glb
+        derived/glb_json_is_list.glb derived/glb_length_field_too_large.glb
+        derived/glb_mesh_index_out_of_range.glb derived/glb_negative_count.glb
+        derived/glb_node_index_out_of_range.glb derived/glb_node_is_own_child.glb
+        derived/glb_node_with_two_parents.glb
+        derived/glb_scene_index_out_of_range.glb derived/glb_truncated_header.glb
+        derived/glb_truncated_in_bin.glb derived/glb_truncated_in_json.glb
+        derived/glb_truncated_last_bytes.glb derived/glb_version_1.glb
+        derived/glb_version_99.glb derived/glb_without_bin_chunk.glb
+        derived/gltf_bad_base64.gltf derived/obj_decimal_comma.obj
+        derived/obj_index_out_of_range.obj derived/obj_zero_index.obj
+        derived/off_index_out_of_range.off derived/off_no_magic.off
+        derived/off_truncated.off derived/ply_count_too_large.ply
+        derived/ply_header_only.ply derived/ply_missing_end_header.ply
+        derived/ply_negative_index.ply derived/ply_truncated_ascii.ply
+        derived/ply_truncated_binary.ply derived/stl_count_too_large.stl
+        derived/stl_count_too_small.stl derived/stl_truncated_ascii.stl
+        derived/stl_truncated_binary.stl trimesh/points_emptyascii.ply""",
 }
 READ_ALTHOUGH_TRIMESH_FAILS = {
     "assimp/OBJ/box_UTF16BE.obj": 12,
@@ -149,10 +164,25 @@ def test_quantised_positions():
     assert np.allclose(triangles(mesh), triangles(reference), atol=1e-6)
 
 
+def test_sparse_values_replace_those_of_the_buffer():
+    path = shared_path("corpus", "messy", "derived", "glb_sparse_accessor.glb")
+    mesh, reference = read_mesh(path, "glb"), trimesh.load_scene(path, process=False).to_mesh()
+    moved = (np.abs(mesh.vertices - reference.vertices) > 1e-6).any(axis=1)
+    assert moved.sum() == 3  # trimesh leaves them where they were
+
+
+def test_stray_vertices_are_left_out():
+    mesh = read_mesh(b"v 9 9 9\nv 0 0 0\nv 1 0 0\nv nan 0 0\nv 0 1 0\nf 2 3 5\n", "obj")
+    assert (mesh.faces.tolist(), mesh.n_unreferenced) == ([[0, 1, 2]], 2)
+    assert mesh.vertices.max() == 1
+
+
 def glb(document: dict, binary: bytes) -> bytes:
     text = json.dumps(document).encode()
     text += b" " * (-len(text) % 4)
-    chunks = struct.pack("<I4s", len(text), b"JSON") + text + struct.pack("<I4s", len(binary), b"BIN\0") + binary
+    chunks = (
+        struct.pack("<I4s", len(text), b"JSON") + text + struct.pack("<I4s", len(binary), b"BIN\0") + binary
+    )
     return b"glTF" + struct.pack("<II", 2, 12 + len(chunks)) + chunks
 
 
@@ -248,14 +278,18 @@ def test_relative_indices_count_from_the_last_vertex_so_far():
     assert read_mesh(text, "obj").faces.tolist() == [[0, 1, 2], [3, 4, 5]]
 
 
-@pytest.mark.parametrize("text", [b"v 1 2\nf 1 1 1\n", b"v 0 0 x\n", b"v 0 0 0\nf 1 1 a\n", b"v 0 0 0\nf 1 1 9\n"])
+@pytest.mark.parametrize(
+    "text", [b"v 1 2\nf 1 1 1\n", b"v 0 0 x\n", b"v 0 0 0\nf 1 1 a\n", b"v 0 0 0\nf 1 1 9\n"]
+)
 def test_malformed_obj(text):
     with pytest.raises(MeshReadError) as error:
         read_mesh(text, "obj")
     assert error.value.reason == Reason.LOAD
 
 
-@pytest.mark.parametrize("header", ["OFF\n3 1 0\n", "OFF 3 1 0\n", "OFF3 1 0\n", "COFF\n# x\n\n3 1 0\n", "NOFF\n3 1 0\n"])
+@pytest.mark.parametrize(
+    "header", ["OFF\n3 1 0\n", "OFF 3 1 0\n", "OFF3 1 0\n", "COFF\n# x\n\n3 1 0\n", "NOFF\n3 1 0\n"]
+)
 def test_off_headers(header):
     text = header + "0 0 0 255 0 0 255\n1 0 0 255 0 0 255\n0 1 0 255 0 0 255\n3 0 1 2 0.5 0.5 0.5\n"
     assert read_mesh(text.encode(), "off").faces.tolist() == [[0, 1, 2]]
@@ -270,7 +304,12 @@ def test_side_files_are_found_by_their_decoded_name_only_within_the_folder(tmp_p
     (tmp_path / "outside.bin").write_bytes(binary)
     (tmp_path / "sub" / "link.bin").symlink_to(tmp_path / "outside.bin")
     path = tmp_path / "sub" / "a.gltf"
-    for uri, is_readable in [("b%20c.bin", True), ("./b c.bin", True), ("../outside.bin", False), ("link.bin", False)]:
+    for uri, is_readable in [
+        ("b%20c.bin", True),
+        ("./b c.bin", True),
+        ("../outside.bin", False),
+        ("link.bin", False),
+    ]:
         document["buffers"][0]["uri"] = uri
         path.write_text(json.dumps(document))
         if is_readable:

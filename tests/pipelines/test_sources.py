@@ -31,7 +31,12 @@ def listed(source: Source) -> list:
 
 @pytest.mark.parametrize(
     ("kind", "folder", "n_files"),
-    [("local", "local", 535), ("local", "messy", 425), ("objaverse", "objaverse", 1637), ("shapenet", "shapenet", 221)],
+    [
+        ("local", "local", 535),
+        ("local", "messy", 425),
+        ("objaverse", "objaverse", 1637),
+        ("shapenet", "shapenet", 221),
+    ],
 )
 def test_corpus_is_listed_exactly(kind, folder, n_files):
     corpus = shared_path("corpus")
@@ -59,7 +64,17 @@ def test_shapenet_carries_its_taxonomy():
 
 
 def test_local_lists_what_may_be_a_mesh(tmp_path):
-    for name in ["a.GLB", "b.fbx", "noextension", ".DS_Store", "c.mtl", "d.png", "e.json", "trailing.", "f.tar.glb"]:
+    for name in [
+        "a.GLB",
+        "b.fbx",
+        "noextension",
+        ".DS_Store",
+        "c.mtl",
+        "d.png",
+        "e.json",
+        "trailing.",
+        "f.tar.glb",
+    ]:
         (tmp_path / name).touch()
     (tmp_path / ".git").mkdir()
     (tmp_path / ".git" / "HEAD").touch()
@@ -139,7 +154,9 @@ def test_a_pipe_is_not_waited_for(tmp_path):
         read_regular(tmp_path / "pipe.obj")
 
 
-@pytest.mark.parametrize("name", ["a b#c?d.glb", "50%.glb", "\x01\x7f.glb", "é.glb", os.fsdecode(b"\xff\xfe.glb")])
+@pytest.mark.parametrize(
+    "name", ["a b#c?d.glb", "50%.glb", "\x01\x7f.glb", "é.glb", os.fsdecode(b"\xff\xfe.glb")]
+)
 def test_uris_give_the_path_back(tmp_path, name):
     uri = file_uri(tmp_path / name)
     assert uri_path(uri) == tmp_path / name

@@ -20,15 +20,19 @@ def measure(vertices: np.ndarray, faces: np.ndarray) -> dict:
     counts: Counter = Counter()
     forward: Counter = Counter()
     for a, b, c in corners.tolist():
-        sides = [(i, j) for i, j in [(a, b), (b, c), (c, a)] if i != j]
-        counts.update({tuple(sorted(side)) for side in sides})  # a face counts once on an edge
-        forward.update(sides)
+        if len({a, b, c}) == 3:  # a collapsed face has no sides
+            sides = [(a, b), (b, c), (c, a)]
+            counts.update(tuple(sorted(side)) for side in sides)
+            forward.update(sides)
     inconsistent = sum(
         1 for (a, b), count in counts.items() if count == 2 and (forward[a, b] == 2 or forward[b, a] == 2)
     )
-    triangles = vertices[faces]
-    area = np.linalg.norm(np.cross(triangles[:, 1] - triangles[:, 0], triangles[:, 2] - triangles[:, 0]), axis=1) / 2
-    diagonal = np.linalg.norm(vertices[used].max(axis=0) - vertices[used].min(axis=0))
+    triangles = vertices.astype(np.float32).astype(np.float64)[faces]
+    area = (
+        np.linalg.norm(np.cross(triangles[:, 1] - triangles[:, 0], triangles[:, 2] - triangles[:, 0]), axis=1)
+        / 2
+    )
+    diagonal = np.linalg.norm(np.ptp(positions.astype(np.float64), axis=0))
     repeated = (
         (corners[:, 0] == corners[:, 1]) | (corners[:, 1] == corners[:, 2]) | (corners[:, 0] == corners[:, 2])
     )

@@ -1,0 +1,114 @@
+"""Pictures are PNG, show what they should, and are the same bytes each time."""
+
+import base64
+import io
+
+import numpy as np
+import polars as pl
+import pytest
+from PIL import Image
+
+from pipelines.furniture import FAMILIES, build
+from pipelines.pictures import (
+    as_markdown_image,
+    contact_sheet,
+    funnel_plot,
+    histogram,
+    pairs_sheet,
+    render_mesh,
+    to_png,
+)
+
+SQUARE = np.array([[0, 0, 0], [1, 0, 0], [1, 1, 0], [0, 1, 0]], dtype=float)
+FACES = np.array([[0, 1, 2], [0, 2, 3]])
+FUNNEL = pl.DataFrame({"step": ["files", "tokens", "RULE_FACES"], "kept": [9, 7, 7], "rejected": [0, 2, 0]})
+
+
+def opened(png: bytes) -> Image.Image:
+    image = Image.open(io.BytesIO(png))
+    assert image.format == "PNG"
+    return image
+
+
+def test_a_square_seen_from_the_front_is_a_square():
+    image = render_mesh(SQUARE, FACES, 100, azimuth_degrees=0, elevation_degrees=0)
+    assert (image.shape, image.dtype) == ((100, 100, 3), np.uint8)
+    is_drawn = (image != 255).any(axis=2)
+    assert is_drawn.sum() == 88 * 88
+    assert is_drawn[6:94, 6:94].all()
+
+
+def test_both_sides_of_a_face_look_alike():
+    front = render_mesh(SQUARE, FACES, 64)
+    back = render_mesh(SQUARE, FACES[:, ::-1], 64)
+    np.testing.assert_array_equal(front, back)
+
+
+def test_y_is_up_and_the_nearer_face_hides_the_farther():
+    low = np.array([[-1, -1, 0], [1, -1, 0], [0, -0.5, 0]], dtype=float)
+    high = np.array([[-0.1, 1, 0], [0.1, 1, 0], [0, 0.9, 0]], dtype=float)
+    image = render_mesh(np.concatenate([low, high]), [[0, 1, 2], [3, 4, 5]], 64, 0, 0)
+    is_drawn = (image != 255).any(axis=2)
+    assert is_drawn[40:].sum() > 10 * is_drawn[:20].sum() > 0
+    # a small square before a large one that is tilted, so that their colours differ
+    large = SQUARE * 4 - 2 + np.column_stack([np.zeros(4), np.zeros(4), [0, 0, -6, -6]])
+    small = SQUARE - 0.5 + np.array([0, 0, 5])
+    for order in (1, -1):
+        faces = np.concatenate([FACES, FACES + 4][::order])
+        image = render_mesh(np.concatenate([large, small]), faces, 64, 0, 0)
+        assert not (image[32, 32] == image[10, 32]).all()
+
+
+def test_what_cannot_be_drawn_draws_nothing():
+    blank = render_mesh(np.zeros((0, 3)), np.zeros((0, 3), dtype=int), 32)
+    assert (blank == 255).all()
+    assert (render_mesh(np.zeros((3, 3)), [[0, 1, 2]], 32) == 255).all()
+    broken = np.concatenate([SQUARE, [[np.nan, 0, 0], [np.inf, 0, 0]]])
+    with_broken = render_mesh(broken, [*FACES, [0, 4, 5]], 32)
+    np.testing.assert_array_equal(with_broken, render_mesh(SQUARE, FACES, 32))
+
+
+def test_png_of_an_image_has_its_pixels():
+    image = render_mesh(SQUARE, FACES, 40)
+    np.testing.assert_array_equal(np.asarray(opened(to_png(image))), image)
+
+
+def test_a_sheet_of_24_fits_an_event_log():
+    solids = [(family, build(family, i)) for family in FAMILIES for i in (1, 2)][:24]
+    meshes = [(f"{name} with a rather long title", solid.vertices, solid.faces) for name, solid in solids]
+    png = contact_sheet(meshes)
+    assert opened(png).size == (6 * 128, 4 * 148)
+    assert len(png) < 100_000
+    assert contact_sheet(meshes) == png
+    assert opened(contact_sheet(meshes[:2])).size == (256, 148)
+    assert opened(contact_sheet([])).size[1] > 0
+
+
+def test_pairs_show_what_is_missing():
+    mesh = (SQUARE, FACES)
+    png = pairs_sheet(
+        [("a", mesh, mesh), ("b", mesh, None), ("c", mesh, (SQUARE, FACES[:0])), ("d", mesh, mesh)]
+    )
+    assert opened(png).size == (3 * 2 * 192, 2 * 212)
+    assert pairs_sheet([("b", mesh, None)]) == pairs_sheet([("b", mesh, (SQUARE, FACES[:0]))])
+    assert pairs_sheet([("b", mesh, None)]) != pairs_sheet([("b", mesh, mesh)])
+
+
+def test_funnels():
+    assert funnel_plot(FUNNEL) == funnel_plot(FUNNEL)
+    assert opened(funnel_plot(FUNNEL)).width == 700
+    assert opened(funnel_plot(FUNNEL.clear())).width == 700
+
+
+@pytest.mark.parametrize("values", [[1, 2, 3, 1000], [5], [0, 0], [-3, 4], [], [np.nan, np.inf, 1]])
+@pytest.mark.parametrize("log", [False, True])
+def test_histograms_of_anything(values, log):
+    png = histogram(values, "faces per mesh", log=log)
+    assert opened(png).size == (600, 300)
+    assert histogram(np.array(values), "faces per mesh", log=log) == png
+
+
+def test_a_markdown_image_holds_the_picture():
+    text = as_markdown_image(b"\x89PNG", "alt text")
+    assert text.startswith("![alt text](data:image/png;base64,")
+    assert base64.b64decode(text.split(",")[1][:-1]) == b"\x89PNG"
