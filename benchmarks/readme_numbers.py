@@ -76,16 +76,23 @@ def curation_rows(sources: list[str]) -> list[tuple[str, str]]:
 
 def training_rows(demo: Path) -> list[tuple[str, str]]:
     """Rows of the table that come from the demo's run folder."""
-    metrics = pl.read_parquet(demo / "run" / "metrics.parquet").filter(pl.col("loss").is_not_null())
-    losses = metrics["loss"]
+    metrics = pl.read_parquet(demo / "run" / "metrics.parquet")
+    losses, steps, held_out = (metrics[name].to_list() for name in ("loss", "step", "validation_loss"))
+    validated = [loss for loss in held_out if loss is not None]
     summary = json.loads((demo / "evaluation" / "summary.json").read_text())
     rows = [
-        ("training steps", f"{metrics['step'].max()}"),
-        ("training loss, first and last five logged", f"{losses[:5].mean():.2f}, {losses[-5:].mean():.2f}"),
+        (
+            f"training loss, steps 1-{steps[0]} and {steps[-2] + 1}-{steps[-1]}",
+            f"{losses[0]:.2f}, {losses[-1]:.2f}",
+        ),
+        ("validation loss, first and last", f"{validated[0]:.2f}, {validated[-1]:.2f}" if validated else "-"),
         ("generated: requested, valid", f"{summary['requested']}, {summary['valid']}"),
     ]
-    for name, value in summary["means"].items():
-        rows.append((name, "-" if value is None else f"{value:.4f}"))
+    for name, score in summary["scores"].items():
+        shown = (
+            "-" if score[column] is None else f"{score[column]:.3f}" for column in ("penalised", "valid")
+        )
+        rows.append((f"{name}: failures counted, valid only", ", ".join(shown)))
     return rows
 
 

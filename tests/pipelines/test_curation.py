@@ -151,7 +151,7 @@ def test_what_cannot_be_used_is_said_before_anything_is_written(tmp_path):
 
 def test_two_processes_cannot_write_one_folder(tmp_path):
     data = DataFolder(tmp_path)
-    code = f"from pathlib import Path; from pipelines.curation import curate; curate(['builtin:'], Path({str(tmp_path)!r}))"
+    code = f"from pipelines.curation import curate; curate(['builtin:'], {str(tmp_path)!r})"
     with exclusive(data):
         child = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert child.returncode != 0

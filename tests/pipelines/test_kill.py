@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import time
+from itertools import repeat
 from pathlib import Path
 
 import numpy as np
@@ -36,13 +37,14 @@ def n_files(root: Path) -> int:
     return sum(len(names) for _, _, names in os.walk(root))
 
 
-def kill_after(n_more: int, meshes: Path, data: Path) -> bool:
-    """Start a curation and kill it when it has made so many files; False where it ended before."""
+def kill_after(n_more: int, pause_seconds: float, meshes: Path, data: Path) -> bool:
+    """Start a curation, kill it a moment after it made so many files; False where it ended before."""
     wanted = n_files(data) + n_more
     child = subprocess.Popen([sys.executable, "-c", CHILD, str(meshes), str(data)], cwd=REPOSITORY)
     deadline = time.monotonic() + PATIENCE_SECONDS
     while n_files(data) < wanted and child.poll() is None and time.monotonic() < deadline:
         time.sleep(0.001)
+    time.sleep(pause_seconds)
     was_running = child.poll() is None
     child.send_signal(signal.SIGKILL)
     child.wait()
@@ -50,13 +52,15 @@ def kill_after(n_more: int, meshes: Path, data: Path) -> bool:
 
 
 @pytest.mark.parametrize(
-    ("seed", "n_kills"), [(1, 4), pytest.param(2, 25, marks=pytest.mark.slow)], ids=["few", "many"]
+    ("seed", "n_kills"), [(1, 3), pytest.param(2, 25, marks=pytest.mark.slow)], ids=["few", "many"]
 )
 def test_kills_leave_no_trace(undisturbed, tmp_path, seed, n_kills):
     meshes, expected = undisturbed
     data = tmp_path / "data"
-    steps = np.random.default_rng(seed).integers(1, 200 // n_kills, n_kills)
-    n_killed = sum(kill_after(int(step), meshes, data) for step in steps)
+    generator = np.random.default_rng(seed)
+    n_more = generator.integers(1, 2 * len(expected) // (n_kills + 1), n_kills)
+    pauses = generator.uniform(0, 0.05, n_kills)
+    n_killed = sum(map(kill_after, n_more.tolist(), pauses, repeat(meshes), repeat(data)))
     assert n_killed >= n_kills // 2
     curate([f"local:{meshes}"], data, SETTINGS)
     assert hashes(data) == expected
