@@ -11,6 +11,7 @@ from pydantic import Field
 from assets_defs.curate.assets import dataset
 from assets_defs.reporting import DATA_SET_TAG, OWNERS, file_link, picture
 from assets_defs.resources import PROJECT, DataSetResource
+from assets_defs.train.cancelling import interrupted_when_cancelled
 
 if TYPE_CHECKING:
     from training.config import ExperimentConfig
@@ -62,11 +63,14 @@ def checkpoint(
         context.instance.add_run_tags(
             context.run.run_id, {DATA_SET_TAG: version[:16], "meshloom/run": run.name}
         )
-        with dg.open_pipes_session(
-            context=context,
-            context_injector=dg.PipesTempFileContextInjector(),
-            message_reader=dg.PipesTempFileMessageReader(),
-        ) as session:
+        with (
+            interrupted_when_cancelled(context.instance, context.run.run_id),
+            dg.open_pipes_session(
+                context=context,
+                context_injector=dg.PipesTempFileContextInjector(),
+                message_reader=dg.PipesTempFileMessageReader(),
+            ) as session,
+        ):
             code = launch_training(experiment, data, run, resume=True, env=session.get_bootstrap_env_vars())
     except (ConfigError, DataError, RunError) as error:  # trying again would find the same
         raise dg.Failure(str(error), allow_retries=False) from error

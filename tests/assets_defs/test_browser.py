@@ -20,7 +20,7 @@ import pytest
 import yaml
 
 from assets_defs.resources import DataSetResource
-from tests.assets_defs.tiny import PROJECT, TINY_MODEL, as_config, launch, write_three_meshes
+from tests.assets_defs.tiny import PROJECT, TINY_MODEL, as_config, launch, wait_for_end, write_three_meshes
 
 CHROMIUM = Path("/usr/bin/chromium")
 ARGUMENTS = [
@@ -70,12 +70,9 @@ def made(tmp_path_factory: pytest.TempPathFactory, dagster_home: Path) -> Path:
         },
         "resources": as_config(data_set),
     }
-    process = launch("rebuild", json.dumps(config), dagster_home)
-    output, _ = process.communicate(timeout=600)
-    assert process.returncode == 0, output
+    run_id = launch("rebuild", json.dumps(config), dagster_home)
     with dg.DagsterInstance.from_config(str(dagster_home)) as instance:
-        [run] = instance.get_runs(dg.RunsFilter(job_name="rebuild"))
-        assert run.status is dg.DagsterRunStatus.SUCCESS, output
+        assert wait_for_end(instance, run_id, 600) is dg.DagsterRunStatus.SUCCESS
     return dagster_home
 
 

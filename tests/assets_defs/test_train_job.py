@@ -1,11 +1,7 @@
 """`dagster job launch -j train` as a user starts it: in processes of its own, without a daemon."""
 
+import contextlib
 import json
-import os
-import signal
-import subprocess
-import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -13,11 +9,12 @@ import dagster as dg
 import polars as pl
 import pytest
 import yaml
+from dagster._core.errors import DagsterUserCodeUnreachableError
 
 from assets_defs.resources import DataSetResource
 from assets_defs.train.assets import TrainConfig, resolve_experiment, run_name
 from pipelines.curation import curate
-from tests.assets_defs.tiny import TINY_MODEL, as_config, launch, write_three_meshes
+from tests.assets_defs.tiny import TINY_MODEL, as_config, launch, wait_for_end, wait_until, write_three_meshes
 
 pytest.importorskip("tokenizer_rs")
 
@@ -53,9 +50,8 @@ def test_overrides_reach_the_trainer(
     home_instance: dg.DagsterInstance,
 ) -> None:
     config = run_config(curated_set, experiment, "overridden", **{"schedule.steps": 2, "batch_size": 2})
-    process = launch("train", config, dagster_home)
-    output, _ = process.communicate(timeout=300)
-    assert process.returncode == 0, output
+    run_id = launch("train", config, dagster_home)
+    assert wait_for_end(home_instance, run_id) is dg.DagsterRunStatus.SUCCESS
     run = curated_set.runs_folder / "overridden"
     resolved = yaml.safe_load((run / "config.yaml").read_text())
     assert (resolved["schedule"]["steps"], resolved["batch_size"]) == (2, 2)
@@ -83,20 +79,13 @@ def test_cancelling_leaves_a_checkpoint_and_no_process(
 ) -> None:
     run = curated_set.runs_folder / "cancelled"
     config = run_config(curated_set, experiment, "cancelled", **{"schedule.steps": 1_000_000})
-    process = launch("train", config, dagster_home)
-    try:
-        wait_until(lambda: (run / "metrics.parquet").exists(), 300, process)
-        assert training_processes(run)
-        [record] = home_instance.get_run_records(dg.RunsFilter(job_name="train"), limit=1)
-        assert home_instance.run_launcher.terminate(record.dagster_run.run_id)
-        process.communicate(timeout=120)
-    finally:
-        if process.poll() is None:
-            os.killpg(process.pid, signal.SIGKILL)
+    run_id = launch("train", config, dagster_home)
+    wait_until(lambda: (run / "metrics.parquet").exists(), 300)
+    assert training_processes(run)
+    with contextlib.suppress(DagsterUserCodeUnreachableError):  # the run has outlived its code server
+        home_instance.run_launcher.terminate(run_id)
+    assert wait_for_end(home_instance, run_id) is dg.DagsterRunStatus.CANCELED
     assert training_processes(run) == []
-    finished = home_instance.get_run_by_id(record.dagster_run.run_id)
-    assert finished is not None
-    assert finished.status is dg.DagsterRunStatus.CANCELED
     assert [path.name for path in (run / "checkpoints").iterdir() if not path.name.startswith(".")]
 
 
@@ -140,11 +129,3 @@ def training_processes(run: Path) -> list[str]:
         if "training.loop" in line and str(run) in line:
             found.append(line)
     return found
-
-
-def wait_until(is_so: Callable[[], bool], seconds: float, process: "subprocess.Popen[str]") -> None:
-    deadline = time.monotonic() + seconds
-    while not is_so():
-        assert process.poll() is None, process.communicate()[0]
-        assert time.monotonic() < deadline, "it takes too long"
-        time.sleep(0.2)

@@ -3,9 +3,13 @@
 import os
 import subprocess
 import sys
+import time
+import uuid
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import dagster as dg
 import trimesh
 
 from assets_defs.resources import DataSetResource
@@ -47,17 +51,46 @@ def as_config(data_set: DataSetResource) -> dict[str, Any]:
     return {"data_set": {"config": data_set.model_dump()}}
 
 
-def launch(job: str, config: str, home: Path, **options: Any) -> "subprocess.Popen[str]":
-    """Start `dagster job launch` as a user does; the run's configuration is JSON."""
+def launch(job: str, config: str, home: Path) -> str:
+    """Launch a job as a user does, with JSON as the run's configuration; returns the id of the run.
+
+    The command returns when the run has started, and the run goes on by itself.
+    """
+    run_id = str(uuid.uuid4())
     command = [sys.executable, "-m", "dagster", "job", "launch", "-w", str(PROJECT / "workspace.yaml")]
     environment = {**os.environ, "DAGSTER_HOME": str(home), "PYTHONWARNINGS": "ignore"}
-    return subprocess.Popen(
-        [*command, "-j", job, "--config-json", config, *options.pop("arguments", [])],
-        env=environment,
-        cwd=home,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        start_new_session=True,
-        **options,
-    )
+    log = home / f"{run_id}.log"
+    with log.open("wb") as output:
+        done = subprocess.run(
+            [*command, "-j", job, "--config-json", config, "--run-id", run_id],
+            env=environment,
+            cwd=home,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+            timeout=300,
+        )
+    assert done.returncode == 0, log.read_text()
+    return run_id
+
+
+def wait_for_end(instance: dg.DagsterInstance, run_id: str, seconds: float = 300) -> dg.DagsterRunStatus:
+    """How a launched run ended."""
+
+    def is_finished() -> bool:
+        run = instance.get_run_by_id(run_id)
+        return run is not None and run.is_finished
+
+    wait_until(is_finished, seconds)
+    run = instance.get_run_by_id(run_id)
+    assert run is not None
+    return run.status
+
+
+def wait_until(is_so: Callable[[], bool], seconds: float) -> None:
+    """Poll; fails after `seconds`."""
+    deadline = time.monotonic() + seconds
+    while not is_so():
+        assert time.monotonic() < deadline, f"not within {seconds} seconds"
+        time.sleep(0.2)
