@@ -74,6 +74,12 @@ def checkpoint(
             code = launch_training(experiment, data, run, resume=True, env=session.get_bootstrap_env_vars())
     except (ConfigError, DataError, RunError) as error:  # trying again would find the same
         raise dg.Failure(str(error), allow_retries=False) from error
+    except (dg.DagsterExecutionInterruptedError, KeyboardInterrupt) as error:
+        # Left as it is, Dagster would take the interrupt for something to try again.
+        raise dg.Failure(
+            "training was stopped; launched again, it goes on from the checkpoint it saved",
+            allow_retries=False,
+        ) from error
     newest = newest_checkpoint(run)
     if code != 0 or newest is None:
         raise dg.Failure(

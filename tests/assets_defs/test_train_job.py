@@ -86,6 +86,10 @@ def test_cancelling_leaves_a_checkpoint_and_no_process(
         home_instance.run_launcher.terminate(run_id)
     assert wait_for_end(home_instance, run_id) is dg.DagsterRunStatus.CANCELED
     assert training_processes(run) == []
+    kinds = {
+        record.dagster_event_type for record in home_instance.all_logs(run_id) if record.is_dagster_event
+    }
+    assert dg.DagsterEventType.STEP_UP_FOR_RETRY not in kinds
     assert [path.name for path in (run / "checkpoints").iterdir() if not path.name.startswith(".")]
 
 

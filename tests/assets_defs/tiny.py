@@ -20,7 +20,7 @@ TINY_MODEL = {
         "width": 32,
         "depth": 1,
         "heads": 2,
-        "max_tokens": 2048,
+        "max_tokens": 320,
         "context_width": 32,
         "encoder": {"width": 32, "heads": 2, "layers": 1, "num_latents": 16, "points": 128},
     },
