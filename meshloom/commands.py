@@ -10,7 +10,7 @@ from rich.table import Table
 
 from pipelines.curation import CurationReport
 from pipelines.curation import curate as curate_sources
-from pipelines.reading import LoadedMesh, read_mesh
+from pipelines.reading import LoadedMesh, MeshReadError, read_mesh
 from pipelines.settings import CurationSettings, WorkerLimits
 
 console = Console(highlight=False)
@@ -31,15 +31,16 @@ class StageProgress:
         self._tasks: dict[str, TaskID] = {}
 
     def __enter__(self) -> "StageProgress":
-        self._bars.start()
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._bars.stop()
+        if self._tasks:
+            self._bars.stop()
 
     def __call__(self, stage: str, done: int, total: int) -> None:
         """Show that `done` of `total` items of a stage are finished."""
         if stage not in self._tasks:
+            self._bars.start()  # not before: an error that comes first stands alone
             self._tasks[stage] = self._bars.add_task(stage, total=total)
         self._bars.update(self._tasks[stage], completed=done, total=total)
 
@@ -69,7 +70,7 @@ def curate(
     settings = curation_settings(preset, workers, settings_file)
     with StageProgress() as progress:
         report = curate_sources(sources, out, settings, progress)
-    console.print(report.summary())
+    console.print(report.summary(), soft_wrap=True)
     return report
 
 
@@ -127,9 +128,12 @@ def evaluate(
 def read_file(path: Path) -> LoadedMesh:
     """Read one mesh file named on the command line.
 
-    Raises MeshReadError that names the file.
+    Raises ValueError that names the file.
     """
-    return read_mesh(path, path.suffix.lstrip(".").lower())
+    try:
+        return read_mesh(path, path.suffix.lstrip(".").lower())
+    except MeshReadError as error:
+        raise ValueError(f"{path}: {error}") from None
 
 
 def _triangles(mesh: LoadedMesh) -> tuple[np.ndarray, np.ndarray]:

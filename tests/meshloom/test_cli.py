@@ -1,0 +1,103 @@
+"""The command line as a user types it, in a process of its own where exit codes matter."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+import tokenizer_rs
+import trimesh
+
+from meshloom.demonstration import demo_sources
+
+
+def meshloom(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "meshloom", *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
+
+
+@pytest.fixture
+def torus(tmp_path: Path) -> Path:
+    path = tmp_path / "torus.obj"
+    trimesh.creation.torus(2.0, 0.7, major_sections=16, minor_sections=8).export(path)
+    return path
+
+
+def test_curate_makes_every_table(tmp_path: Path, torus: Path) -> None:
+    (tmp_path / "broken.stl").write_bytes(b"<html>not found</html>")
+    done = meshloom("curate", f"local:{tmp_path}", "--out", tmp_path / "out", "--preset", "silksong-v00")
+    assert done.returncode == 0, done.stderr
+    ledger = pl.read_parquet(tmp_path / "out/tables/ledger/**/*.parquet")
+    assert {row["uri"].rsplit("/", 1)[1]: row["status"] for row in ledger.iter_rows(named=True)} == {
+        "torus.obj": "kept",
+        "broken.stl": "rejected",
+    }
+    assert list((tmp_path / "out/shards").glob("*.tar"))
+
+
+def test_tokenize_saves_what_the_tokenizer_gives(tmp_path: Path, torus: Path) -> None:
+    done = meshloom("tokenize", torus, "--out", tmp_path / "tokens.npy")
+    assert done.returncode == 0, done.stderr
+    vertices, _ = tokenizer_rs.Silksong().decode(np.load(tmp_path / "tokens.npy"))
+    assert len(vertices) == 16 * 8
+    assert "token_length" in done.stdout
+
+
+def test_repair_returns_a_manifold_mesh_in_its_own_place(tmp_path: Path) -> None:
+    sheets = trimesh.util.concatenate(
+        [
+            trimesh.creation.box(),
+            trimesh.creation.box(transform=trimesh.transformations.translation_matrix([1, 0, 0])),
+        ]
+    )
+    sheets.merge_vertices()
+    sheets.apply_translation([100, 0, 0])
+    path, out = tmp_path / "two.stl", tmp_path / "repaired.ply"
+    sheets.export(path)
+    before = tokenizer_rs.measure(np.asarray(sheets.vertices), np.asarray(sheets.faces))
+    assert before["nonmanifold_edges"] > 0
+    done = meshloom("repair", path, "--out", out)
+    assert done.returncode == 0, done.stderr
+    mesh = trimesh.load(out, process=False, force="mesh")
+    assert np.abs(mesh.bounds - sheets.bounds).max() < 2 / 1024
+    edges = np.sort(mesh.edges, axis=1)
+    assert np.unique(edges, axis=0, return_counts=True)[1].max() == 2
+
+
+def test_inspect_draws_before_and_after(tmp_path: Path, torus: Path) -> None:
+    done = meshloom("inspect", torus, "--picture", tmp_path / "torus.png")
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "torus.png").read_bytes().startswith(b"\x89PNG")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (("curate", "nowhere:x", "--out", "OUT"), "nowhere"),
+        (("curate", "local:OUT/absent", "--out", "OUT"), "absent"),
+        (("curate", "builtin:", "--out", "OUT", "--preset", "silksong-v99"), "silksong-v11"),
+        (("train", "demo", "schedule.stepz=1", "--data", "OUT", "--out", "OUT/run"), "schedule.stepz"),
+        (("tokenize", "OUT/absent.obj"), "absent.obj"),
+        (("evaluate", "OUT/absent", "--data", "OUT", "--out", "OUT/e"), "absent"),
+    ],
+)
+def test_a_failure_is_one_line_that_names_the_cause(
+    tmp_path: Path, arguments: tuple[str, ...], told: str
+) -> None:
+    done = meshloom(*(argument.replace("OUT", str(tmp_path)) for argument in arguments))
+    assert done.returncode != 0
+    assert "Traceback" not in done.stderr
+    assert done.stderr.startswith("error:")
+    assert told in done.stderr
+
+
+def test_the_demo_takes_the_best_meshes_there_are(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MESHLOOM_SHARED", str(tmp_path))
+    assert demo_sources(None) == ["builtin:"]
+    (tmp_path / "corpus" / "objaverse").mkdir(parents=True)
+    assert demo_sources(None)[0] == f"objaverse:{tmp_path}/corpus/objaverse"
+    assert demo_sources(tmp_path) == [f"local:{tmp_path}"]
+    with pytest.raises(FileNotFoundError, match="not a folder"):
+        demo_sources(tmp_path / "absent")
