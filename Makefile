@@ -58,7 +58,7 @@ test-rust: ## Rust tests
 
 .PHONY: test-python
 test-python: setup ## Python tests, the browser test among them
-	$(BIN)/pytest -q
+	$(BIN)/pytest -q -n 2 --dist loadfile
 
 .PHONY: test
 test: check test-rust test-python demo ## everything CI runs

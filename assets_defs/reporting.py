@@ -51,7 +51,7 @@ def report_partitions(
                 "kept": result.n_kept,
                 "rejected": result.n_rejected,
                 "reasons": dg.MetadataValue.json(result.reasons),
-                "seconds": result.seconds,
+                "seconds": round(result.seconds, 3),
                 "meshes per second": _per_second(result),
                 "already current": result.was_current,
                 "table": dg.MetadataValue.path(str(data.table(stage, result.key))),

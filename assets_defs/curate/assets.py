@@ -40,9 +40,7 @@ def curated(context: dg.AssetExecutionContext, data_set: DataSetResource) -> dg.
     with data_set.writing() as data:
         results = build_curated(data, data_set.settings, keys)
     report_partitions(context, data, "curated", results)
-    return dg.MaterializeResult(
-        check_results=[check_stage(data, "curated", Curated, keys)], metadata=sheet_of(data, keys)
-    )
+    return dg.MaterializeResult(check_results=[check_stage(data, "curated", Curated, keys)])
 
 
 @dg.asset(

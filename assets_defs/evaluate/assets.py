@@ -55,7 +55,7 @@ def evaluate_checkpoint(
     context: dg.AssetExecutionContext, config: EvaluateConfig, data_set: DataSetResource
 ) -> Iterator[dg.MaterializeResult]:
     """Generate and compare in one step: the network and the held-out meshes are loaded once."""
-    from assets_defs.evaluate.pictures import generated_sheet, pairs_picture
+    from assets_defs.evaluate.pictures import pairs_picture
     from training.checkpoints import RunError
     from training.data import DataError
     from training.evaluation.protocol import PROTOCOLS
@@ -91,7 +91,7 @@ def evaluate_checkpoint(
             "files": generated["file"].drop_nulls().len(),
             "status": dg.MetadataValue.json(_counts(generated["status"])),
             "folder": file_link(out / "generated"),
-            "generated meshes": picture(generated_sheet(generated, out / "generated"), "generated meshes"),
+            **_sheet(generated, out / "generated"),
         },
     )
     metrics = pl.read_parquet(out / "metrics.parquet")
@@ -127,6 +127,14 @@ def evaluated_run(
             "no checkpoint has been made yet; launch the job `train`, or name a run", allow_retries=False
         )
     return Path(str(materialization.metadata["run"].value))
+
+
+def _sheet(generated: pl.DataFrame, folder: Path) -> dict[str, dg.MetadataValue]:
+    from assets_defs.evaluate.pictures import generated_sheet
+
+    if generated["file"].drop_nulls().is_empty():
+        return {}
+    return {"generated meshes": picture(generated_sheet(generated, folder), "generated meshes")}
 
 
 def _counts(column: pl.Series) -> dict[str, int]:

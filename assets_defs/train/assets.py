@@ -33,6 +33,7 @@ class TrainConfig(dg.Config):
 
 
 @dg.asset(
+    description="The newest weights of a run, with its resolved configuration and its metrics.",
     group_name="train",
     kinds={"pytorch"},
     owners=OWNERS,
@@ -44,7 +45,7 @@ class TrainConfig(dg.Config):
 def checkpoint(
     context: dg.AssetExecutionContext, config: TrainConfig, data_set: DataSetResource
 ) -> dg.MaterializeResult:
-    """The newest weights of a run, with its resolved configuration and its metrics.
+    """Train, or go on training.
 
     Every start goes on from the newest complete checkpoint of the run folder, so a retry and a run after a
     cancel lose nothing.

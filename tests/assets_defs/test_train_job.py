@@ -111,6 +111,23 @@ def test_an_unknown_key_is_said_and_not_tried_again(
     assert not any(event.is_step_up_for_retry for event in result.all_events)
 
 
+def test_a_data_set_that_is_missing_is_made_first(
+    experiment: Path, data_set: DataSetResource, instance: dg.DagsterInstance
+) -> None:
+    from assets_defs.train.assets import checkpoint
+
+    assert not data_set.data.root.exists()
+    result = dg.materialize(
+        [checkpoint],
+        resources={"data_set": data_set},
+        run_config=json.loads(run_config(data_set, experiment, "first", **{"schedule.steps": 1})),
+        instance=instance,
+    )
+    assert result.success
+    assert data_set.data.manifest.exists()
+    assert (data_set.runs_folder / "first" / "checkpoints").is_dir()
+
+
 def test_a_run_is_named_after_what_it_is(experiment: Path) -> None:
     def name(version: str = "a", **overrides: Any) -> str:
         config = TrainConfig(experiment=str(experiment), overrides=overrides)
