@@ -209,7 +209,7 @@ def differences(before: ExperimentConfig, after: ExperimentConfig) -> list[str]:
 
 def _find(path: Path | str) -> Path:
     named = EXPERIMENTS / f"{path}.yaml"
-    return named if not Path(path).exists() and named.is_file() else Path(path)
+    return named if not Path(path).is_file() and named.is_file() else Path(path)
 
 
 def _apply_override(content: dict[str, Any], override: str) -> None:

@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from training.config import (
+from training.config import EXPERIMENTS, (
     EXPERIMENTS,
     ConfigError,
     ExperimentConfig,
@@ -68,3 +68,11 @@ def test_only_what_changes_the_run_is_a_difference() -> None:
     before = ExperimentConfig()
     after = parse_config({"processes": 2, "log_every": 1, "optimizer": {"lr": 1.0}})
     assert differences(before, after) == ["optimizer.lr: 0.0001 -> 1.0"]
+
+
+def test_a_folder_does_not_hide_the_experiment_of_its_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "demo").mkdir()
+    monkeypatch.chdir(tmp_path)
+    assert load_config("demo") == load_config(EXPERIMENTS / "demo.yaml")
