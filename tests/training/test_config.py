@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from training.config import EXPERIMENTS, (
+from training.config import (
     EXPERIMENTS,
     ConfigError,
     ExperimentConfig,
