@@ -29,21 +29,34 @@ class MeshError(ValueError):
 
     code: str
 
-class SilksongEncoding:
-    """Tokens of a mesh and the repaired mesh they describe."""
+class Encoding:
+    """Tokens of a mesh and the mesh they describe; the same for every family."""
 
     @property
     def tokens(self) -> NDArray[np.int32]:
         """Token ids (T,), without begin, end or padding."""
     @property
-    def statistics(self) -> dict[str, Any]:
-        """What was found on the way, under the names of the published table and its in-memory names."""
-    @property
     def vertices(self) -> NDArray[np.int32]:
-        """Grid positions (V', 3): one per input vertex, then the copies made by the repair."""
+        """Grid positions (V, 3) of the quantised, repaired mesh that the tokens were made from."""
     @property
     def faces(self) -> NDArray[np.int32]:
-        """Faces (F1, 3) after cleaning, repairing and orienting."""
+        """Faces (F, 3) of that mesh, oriented."""
+    @property
+    def face_order(self) -> NDArray[np.int32]:
+        """Faces in the order in which the tokens name them."""
+    @property
+    def exact(self) -> bool:
+        """Whether decoding the tokens gives the oriented triangles of that mesh, checked by decoding."""
+    @property
+    def statistics(self) -> dict[str, Any]:
+        """What was counted on the way, under names of the family's own."""
+
+class SilksongEncoding(Encoding):
+    """Tokens of a mesh with everything the Silksong tokenizer found on the way."""
+
+    @property
+    def statistics(self) -> dict[str, Any]:
+        """What was found, under the names of the published table and its in-memory names."""
     @property
     def clean_faces(self) -> NDArray[np.int32]:
         """Faces (F1, 3) after cleaning only."""
@@ -57,9 +70,6 @@ class SilksongEncoding:
     def component_valid(self) -> NDArray[np.bool_]:
         """Which components have enough faces to be tokenised."""
     @property
-    def face_order(self) -> NDArray[np.int32]:
-        """Face indices (F1,) sorted by component, then by centre."""
-    @property
     def sequence_vertices(self) -> NDArray[np.int32]:
         """Vertex (N,) of each position in token order."""
     @property
@@ -69,17 +79,45 @@ class SilksongEncoding:
     def sequence_components(self) -> NDArray[np.int32]:
         """Component (N,) of each position in token order."""
 
-class Silksong:
-    """Mesh Silksong tokenizer (arXiv 2507.02477)."""
+class Grammar:
+    """Which tokens may follow in one sequence that is being written."""
 
-    def __new__(
-        cls,
-        resolution: int = 128,
-        vertex_mode: Literal["block_offset", "xyz"] = "block_offset",
-        conformance: Literal["reference"] = "reference",
-        limits: dict[str, int] | None = None,
-    ) -> Silksong:
-        """Make a tokenizer; `block_offset` needs 128 bins per axis, `xyz` takes any number."""
+    def allowed(self) -> NDArray[np.bool_]:
+        """Which ids may follow (vocab_size + 1,); the last entry is the end of the sequence."""
+    def advance(self, token: int) -> None:
+        """Take the next token; raises MeshError, and changes nothing, if it may not follow."""
+    def can_end(self) -> bool:
+        """Whether the sequence may end here."""
+    def closing_token(self) -> int | None:
+        """The next token on a short way to an end; None where the sequence may end here."""
+    def tokens_to_end(self) -> int:
+        """Number of tokens on that way."""
+    def copy(self) -> Grammar:
+        """An independent copy of the state."""
+
+class GrammarBatch:
+    """Which tokens may follow in each of several sequences that are written side by side."""
+
+    def allowed(self, remaining: int | None = None) -> NDArray[np.bool_]:
+        """Which ids may follow in each row (size, vocab_size + 1); the last column is the end.
+
+        `remaining` is how many tokens, the end among them, may still be written to a row: a row that needs
+        that many to reach an end is held to a short way there.
+        """
+    def advance(self, tokens: ArrayLike) -> None:
+        """Take the next token of each row (size,); the end id ends a row, after which anything is taken.
+
+        Raises MeshError for the first row whose token may not follow; the rows before it have advanced.
+        """
+    def can_end(self) -> NDArray[np.bool_]:
+        """Which rows may end here or have ended (size,)."""
+    def tokens_to_end(self) -> NDArray[np.int64]:
+        """Tokens on a short way to an end in each row (size,)."""
+    def __len__(self) -> int: ...
+
+class Tokenizer:
+    """Writes meshes as token ids and reads them back; one subclass per family."""
+
     @property
     def vocab_size(self) -> int:
         """Number of ids the tokenizer writes."""
@@ -92,21 +130,59 @@ class Silksong:
     @property
     def resolution(self) -> int:
         """Bins per axis."""
-    @property
-    def vertex_mode(self) -> str:
-        """How positions are written."""
-    def encode(self, vertices: ArrayLike, faces: ArrayLike) -> SilksongEncoding:
-        """Encode a mesh whose coordinates lie in [-1, 1]."""
+    def encode(self, vertices: ArrayLike, faces: ArrayLike) -> Encoding:
+        """Encode a mesh, (V, 3) and (F, 3), whose coordinates lie in [-1, 1]; raises MeshError."""
     def decode(self, tokens: ArrayLike) -> tuple[NDArray[np.float64], NDArray[np.int32]]:
-        """Vertices (V, 3) and faces (F, 3) of the mesh written as `tokens`."""
+        """Vertices (V, 3) and faces (F, 3) of the mesh written as `tokens`; raises MeshError."""
     def encode_batch(
         self, meshes: Sequence[tuple[ArrayLike, ArrayLike]], threads: int | None = None
     ) -> pa.RecordBatch:
-        """One row per mesh, on all cores or on `threads` threads; a bad mesh is a row with a code."""
+        """One row per mesh, on all cores or on `threads` threads; a bad mesh is a row with a code.
+
+        Columns, the same for every family: index, code, message, tokens, n_tokens, n_vertices, n_faces,
+        exact, statistics (a map of the family's own counts).
+        """
     def decode_batch(
         self, sequences: Sequence[ArrayLike], threads: int | None = None
     ) -> list[tuple[NDArray[np.float64], NDArray[np.int32]] | MeshError]:
         """Vertices and faces of every sequence, or the error that it met."""
+    def grammar(self) -> Grammar:
+        """The grammar state before the first token."""
+    def grammar_batch(self, size: int) -> GrammarBatch:
+        """Grammar states of `size` sequences that are written side by side."""
+    def describe(self, token: int) -> str:
+        """What a token stands for, in a few words."""
+
+# --- families ---
+
+class Silksong(Tokenizer):
+    """Mesh Silksong tokenizer (arXiv 2507.02477)."""
+
+    def __new__(
+        cls,
+        resolution: int = 128,
+        vertex_mode: Literal["block_offset", "xyz"] = "block_offset",
+        conformance: Literal["reference"] = "reference",
+        limits: dict[str, int] | None = None,
+    ) -> Silksong:
+        """Make a tokenizer; `block_offset` needs 128 bins per axis, `xyz` takes any number."""
+    @property
+    def vertex_mode(self) -> str:
+        """How positions are written."""
+    def encode(self, vertices: ArrayLike, faces: ArrayLike) -> SilksongEncoding:
+        """Encode a mesh whose coordinates lie in [-1, 1]; raises MeshError."""
+
+# --- edgerunner ---
+
+# --- face sequence ---
+
+# --- loom ---
+
+# --- repair ---
+
+# --- reading files ---
+
+# --- measuring ---
 
 def measure(vertices: ArrayLike, faces: ArrayLike) -> Topology:
     """Count edges, fans, pieces and defects of a mesh."""

@@ -30,15 +30,18 @@ def test_a_batch_says_what_single_calls_say(tokenizer):
         except tokenizer_rs.MeshError as error:
             assert (row["code"], row["message"]) == (error.code, str(error))  # noqa: PT017
             assert row["tokens"] is None
-            assert row["face_num"] is None
+            assert row["n_faces"] is row["exact"] is row["statistics"] is None
         except TypeError:
             assert row["code"] == "INVALID_INPUT"
         else:
             assert (row["code"], row["message"]) == (None, None)
             assert row["tokens"] == encoding.tokens.tolist()
-            columns = row.keys() & encoding.statistics.keys()
-            assert len(columns) >= 26
-            assert {k: row[k] for k in columns} == {k: encoding.statistics[k] for k in columns}
+            assert (row["n_tokens"], row["n_faces"]) == (len(encoding.tokens), len(encoding.faces))
+            assert row["n_vertices"] == len(encoding.vertices)
+            assert row["exact"] is encoding.exact
+            counts = dict(row["statistics"])
+            assert len(counts) >= 26
+            assert counts == {name: encoding.statistics[name] for name in counts}
 
 
 def test_only_the_bad_rows_have_a_code(tokenizer):

@@ -3,14 +3,15 @@
 use rayon::prelude::*;
 use rayon::{ThreadPool, ThreadPoolBuilder};
 
+use crate::tokenizer::Encoding;
 use crate::{MeshError, Result, Tokenizer, TriangleMesh};
 
 /// Encodes every mesh, in order, on `threads` threads or on all cores.
-pub fn encode_batch<T: Tokenizer>(
-    tokenizer: &T,
+pub fn encode_batch(
+    tokenizer: &dyn Tokenizer,
     meshes: &[TriangleMesh],
     threads: Option<usize>,
-) -> Result<Vec<Result<T::Encoding>>> {
+) -> Result<Vec<Result<Encoding>>> {
     in_pool(threads, || {
         meshes
             .par_iter()
@@ -20,8 +21,8 @@ pub fn encode_batch<T: Tokenizer>(
 }
 
 /// Decodes every sequence, in order, on `threads` threads or on all cores.
-pub fn decode_batch<T: Tokenizer>(
-    tokenizer: &T,
+pub fn decode_batch(
+    tokenizer: &dyn Tokenizer,
     sequences: &[Vec<i32>],
     threads: Option<usize>,
 ) -> Result<Vec<Result<TriangleMesh>>> {

@@ -1,8 +1,8 @@
 //! Batches: Python lists in, an Arrow record batch or a list out, the work in between without the GIL.
 
 use meshloom_tokenizer_core::batch;
-use meshloom_tokenizer_core::tokenizer::silksong::{Encoding, Silksong, Statistics};
-use meshloom_tokenizer_core::{Result, TriangleMesh};
+use meshloom_tokenizer_core::tokenizer::Encoding;
+use meshloom_tokenizer_core::{Result, Tokenizer, TriangleMesh};
 use numpy::IntoPyArray;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyList};
@@ -56,10 +56,10 @@ fn read_mesh(item: &Bound<'_, PyAny>) -> PyResult<TriangleMesh> {
     mesh_from(&pair.0, &pair.1)
 }
 
-/// See `Silksong.encode_batch`.
+/// See `Tokenizer.encode_batch`.
 pub fn encode_batch<'py>(
     py: Python<'py>,
-    tokenizer: &Silksong,
+    tokenizer: &dyn Tokenizer,
     meshes: &Bound<'_, PyAny>,
     threads: Option<usize>,
 ) -> PyResult<Bound<'py, PyAny>> {
@@ -71,10 +71,10 @@ pub fn encode_batch<'py>(
     to_record_batch(py, &inputs.join(results))
 }
 
-/// See `Silksong.decode_batch`.
+/// See `Tokenizer.decode_batch`.
 pub fn decode_batch<'py>(
     py: Python<'py>,
-    tokenizer: &Silksong,
+    tokenizer: &dyn Tokenizer,
     sequences: &Bound<'_, PyAny>,
     threads: Option<usize>,
 ) -> PyResult<Bound<'py, PyList>> {
@@ -119,27 +119,41 @@ fn to_record_batch<'py>(py: Python<'py>, rows: &[Row]) -> PyResult<Bound<'py, Py
     columns.set_item("tokens", token_lists(&arrow, rows)?)?;
 
     let is_null: Vec<bool> = rows.iter().map(Row::is_err).collect();
-    let no_statistics = Statistics::default().counts();
-    let counts: Vec<_> = rows
-        .iter()
-        .map(|r| r.as_ref().map_or(no_statistics, |e| e.statistics.counts()))
-        .collect();
-    for (c, (name, _)) in no_statistics.iter().enumerate() {
-        let values: Vec<i64> = counts.iter().map(|row| row[c].1).collect();
+    let numbers = |name: &str, values: Vec<i64>| {
         let keywords = PyDict::new(py);
         keywords.set_item("mask", is_null.clone().into_pyarray(py))?;
         let column = arrow.call_method("array", (values.into_pyarray(py),), Some(&keywords))?;
-        columns.set_item(name, column)?;
-    }
-    let rates = rows.iter().map(|r| {
-        r.as_ref()
-            .ok()
-            .map(|e| e.statistics.compression_rate.as_str())
-    });
-    columns.set_item("compression_rate", texts(rates.collect())?)?;
+        columns.set_item(name, column)
+    };
+    let counts = |count: fn(&Encoding) -> usize| -> Vec<i64> {
+        let count = |row: &Row| row.as_ref().map_or(0, |e| count(e) as i64);
+        rows.iter().map(count).collect()
+    };
+    numbers("n_tokens", counts(|e| e.tokens.len()))?;
+    numbers("n_vertices", counts(|e| e.mesh.vertices.len()))?;
+    numbers("n_faces", counts(|e| e.mesh.faces.len()))?;
+    let exact: Vec<Option<bool>> = rows
+        .iter()
+        .map(|r| r.as_ref().ok().map(|e| e.exact))
+        .collect();
+    let boolean = arrow.call_method0("bool_")?;
+    columns.set_item("exact", arrow.call_method1("array", (exact, boolean))?)?;
+    columns.set_item("statistics", statistics_maps(&arrow, rows)?)?;
     arrow
         .getattr("RecordBatch")?
         .call_method1("from_pydict", (columns,))
+}
+
+/// What each family counted, as a column of maps: one type for all families.
+fn statistics_maps<'py>(arrow: &Bound<'py, PyModule>, rows: &[Row]) -> PyResult<Bound<'py, PyAny>> {
+    let text = arrow.call_method0("string")?;
+    let number = arrow.call_method0("int64")?;
+    let map = arrow.call_method1("map_", (text, number))?;
+    let rows: Vec<Option<Vec<(&str, i64)>>> = rows
+        .iter()
+        .map(|row| row.as_ref().ok().map(|e| e.statistics.clone()))
+        .collect();
+    arrow.call_method1("array", (rows, map))
 }
 
 /// Tokens as a list column; Arrow copies neither offsets nor values.

@@ -1,15 +1,15 @@
 //! The result of encoding one mesh.
 
 use meshloom_tokenizer_core::tokenizer::silksong::statistics::{Statistics, MEMORY_NAMES};
-use meshloom_tokenizer_core::tokenizer::silksong::Encoding;
+use meshloom_tokenizer_core::tokenizer::{silksong, Encoding};
 use numpy::{IntoPyArray, PyArray1, PyArray2, ToPyArray};
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
 use crate::arrays::{indices_to_array, rows_to_array};
 
-/// Tokens of a mesh and the repaired mesh they describe.
-#[pyclass(name = "SilksongEncoding", module = "tokenizer_rs", frozen)]
+/// Tokens of a mesh and the mesh they describe; the same for every family.
+#[pyclass(name = "Encoding", module = "tokenizer_rs", subclass, frozen)]
 pub struct PyEncoding(pub Encoding);
 
 type Rows<'py> = PyResult<Bound<'py, PyArray2<i32>>>;
@@ -26,22 +26,67 @@ impl PyEncoding {
         self.0.tokens.to_pyarray(py)
     }
 
+    /// Grid positions (V, 3) of the mesh the tokens describe.
+    #[getter]
+    fn vertices<'py>(&self, py: Python<'py>) -> Rows<'py> {
+        rows_to_array(py, self.0.mesh.vertices.iter().copied())
+    }
+
+    /// Faces (F, 3) of the mesh the tokens describe.
+    #[getter]
+    fn faces<'py>(&self, py: Python<'py>) -> Rows<'py> {
+        faces_to_array(py, &self.0.mesh.faces)
+    }
+
+    /// Faces in the order in which the tokens name them.
+    #[getter]
+    fn face_order<'py>(&self, py: Python<'py>) -> Bound<'py, PyArray1<i32>> {
+        indices_to_array(py, &self.0.face_order)
+    }
+
+    /// Whether decoding the tokens gives the oriented triangles of that mesh.
+    #[getter]
+    fn exact(&self) -> bool {
+        self.0.exact
+    }
+
+    /// What was counted on the way, under names of the family's own.
+    #[getter]
+    fn statistics<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
+        let dict = PyDict::new(py);
+        for (name, value) in &self.0.statistics {
+            dict.set_item(name, value)?;
+        }
+        Ok(dict)
+    }
+
+    fn __repr__(&self) -> String {
+        format!(
+            "Encoding({} tokens, {} faces)",
+            self.0.tokens.len(),
+            self.0.mesh.faces.len()
+        )
+    }
+}
+
+/// Tokens of a mesh with everything the Silksong tokenizer found on the way.
+#[pyclass(name = "SilksongEncoding", module = "tokenizer_rs", extends = PyEncoding, frozen)]
+pub struct PySilksongEncoding(silksong::Encoding);
+
+impl PySilksongEncoding {
+    /// Both views of one encoding.
+    pub fn new(py: Python<'_>, common: Encoding, detail: silksong::Encoding) -> PyResult<Py<Self>> {
+        let base = PyClassInitializer::from(PyEncoding(common));
+        Py::new(py, base.add_subclass(Self(detail)))
+    }
+}
+
+#[pymethods]
+impl PySilksongEncoding {
     /// What was found on the way, under the names of the published table and its in-memory names.
     #[getter]
     fn statistics<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
         statistics_to_dict(py, &self.0.statistics)
-    }
-
-    /// Grid positions (V', 3): one per input vertex, then the copies made by the repair.
-    #[getter]
-    fn vertices<'py>(&self, py: Python<'py>) -> Rows<'py> {
-        rows_to_array(py, self.0.vertices.iter().copied())
-    }
-
-    /// Faces (F1, 3) after cleaning, repairing and orienting.
-    #[getter]
-    fn faces<'py>(&self, py: Python<'py>) -> Rows<'py> {
-        faces_to_array(py, &self.0.faces)
     }
 
     /// Faces (F1, 3) after cleaning only.
@@ -66,12 +111,6 @@ impl PyEncoding {
     #[getter]
     fn component_valid<'py>(&self, py: Python<'py>) -> Bound<'py, PyArray1<bool>> {
         self.0.component_valid.clone().into_pyarray(py)
-    }
-
-    /// Face indices (F1,) sorted by component, then by centre.
-    #[getter]
-    fn face_order<'py>(&self, py: Python<'py>) -> Bound<'py, PyArray1<i32>> {
-        indices_to_array(py, &self.0.face_order)
     }
 
     /// Vertex (N,) of each position in token order.

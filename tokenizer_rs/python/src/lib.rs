@@ -8,8 +8,10 @@ mod batch;
 mod codecs;
 mod encoding;
 mod error;
+mod grammar;
 mod measure;
 mod silksong;
+mod tokenizer;
 
 use pyo3::prelude::*;
 
@@ -18,8 +20,12 @@ use pyo3::prelude::*;
 fn tokenizer_rs(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add("__version__", env!("CARGO_PKG_VERSION"))?;
     module.add("MeshError", module.py().get_type::<error::MeshError>())?;
-    module.add_class::<silksong::PySilksong>()?;
+    module.add_class::<tokenizer::PyTokenizer>()?;
     module.add_class::<encoding::PyEncoding>()?;
+    module.add_class::<grammar::PyGrammar>()?;
+    module.add_class::<grammar::PyGrammarBatch>()?;
+    module.add_class::<silksong::PySilksong>()?;
+    module.add_class::<encoding::PySilksongEncoding>()?;
     module.add_function(wrap_pyfunction!(measure::measure, module)?)?;
     module.add_function(wrap_pyfunction!(codecs::silksong_window_table, module)?)?;
     module.add_function(wrap_pyfunction!(codecs::silksong_encode_in_layer, module)?)?;
@@ -36,9 +42,13 @@ fn tokenizer_rs(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add(
         "__all__",
         [
+            "Encoding",
+            "Grammar",
+            "GrammarBatch",
             "MeshError",
             "Silksong",
             "SilksongEncoding",
+            "Tokenizer",
             "__version__",
             "measure",
             "silksong_decode_between_layers",

@@ -2,11 +2,14 @@
 
 pub mod clean;
 pub mod components;
+pub mod grid_mesh;
 pub mod half_edge;
 pub mod incidence;
 pub mod quantize;
 
 use crate::{MeshError, Result};
+
+pub use grid_mesh::GridMesh;
 
 /// A triangle as three vertex indices.
 pub type Face = [u32; 3];

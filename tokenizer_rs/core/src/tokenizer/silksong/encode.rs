@@ -301,7 +301,7 @@ mod tests {
 
     #[test]
     fn the_published_cube() {
-        let encoding = Silksong::default().encode(&cube()).unwrap();
+        let encoding = Silksong::default().encode_in_detail(&cube()).unwrap();
         assert_eq!(
             encoding.tokens[..9],
             [0, 5659, 6990, 1, 6107, 9294, 208, 460, 5666]

@@ -7,6 +7,7 @@ pub mod between_layer;
 pub mod cycle_basis;
 pub mod decode;
 pub mod encode;
+pub mod grammar;
 pub mod in_layer;
 pub mod layers;
 pub mod rings;
@@ -18,7 +19,10 @@ pub use encode::Encoding;
 pub use statistics::Statistics;
 pub use vocabulary::{VertexMode, Vocabulary};
 
+use crate::mesh::GridMesh;
+use crate::tokenizer::{self, decodes_to, Grammar};
 use crate::{Limits, MeshError, Result, Tokenizer, TriangleMesh};
+use grammar::SilksongGrammar;
 
 /// How closely the tokenizer follows the published one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -36,6 +40,13 @@ impl Conformance {
             _ => Err(MeshError::InvalidInput(format!(
                 "unknown conformance level {name:?}; the levels are: reference"
             ))),
+        }
+    }
+
+    /// The name of the level.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Reference => "reference",
         }
     }
 }
@@ -91,18 +102,51 @@ impl Silksong {
     }
 }
 
-impl Tokenizer for Silksong {
-    type Encoding = Encoding;
-
-    fn encode(&self, mesh: &TriangleMesh) -> Result<Encoding> {
+impl Silksong {
+    /// Tokens of a mesh with everything that was found on the way.
+    pub fn encode_in_detail(&self, mesh: &TriangleMesh) -> Result<Encoding> {
         encode::encode(self, mesh)
+    }
+
+    /// The part of an encoding that all families share.
+    pub fn to_common(&self, encoding: &Encoding) -> tokenizer::Encoding {
+        let mesh = GridMesh {
+            vertices: encoding.vertices.clone(),
+            faces: encoding.faces.clone(),
+        };
+        tokenizer::Encoding {
+            exact: decodes_to(self, &encoding.tokens, &mesh),
+            tokens: encoding.tokens.clone(),
+            mesh,
+            face_order: encoding.face_order.clone(),
+            statistics: encoding.statistics.counts().to_vec(),
+        }
+    }
+}
+
+impl Tokenizer for Silksong {
+    fn encode(&self, mesh: &TriangleMesh) -> Result<tokenizer::Encoding> {
+        Ok(self.to_common(&self.encode_in_detail(mesh)?))
     }
 
     fn decode(&self, tokens: &[i32]) -> Result<TriangleMesh> {
         decode::decode(self, tokens)
     }
 
+    fn resolution(&self) -> u32 {
+        self.vocabulary.resolution()
+    }
+
     fn vocab_size(&self) -> u32 {
         self.vocabulary.size()
+    }
+
+    fn grammar(&self) -> Box<dyn Grammar> {
+        let state = SilksongGrammar::new(self.vocabulary.clone(), self.limits.layer_number);
+        Box::new(state)
+    }
+
+    fn describe(&self, token: i32) -> String {
+        self.vocabulary.describe(token)
     }
 }

@@ -173,6 +173,47 @@ impl Vocabulary {
         }
     }
 
+    /// The ids that may stand at place `n` of a position, as first and one past the last.
+    pub fn position_ids(&self, n: usize) -> (i32, i32) {
+        let first = self.first_coordinate();
+        let (low, high) = match (self.mode, n) {
+            (VertexMode::Xyz, _) => (0, self.resolution as i32),
+            (VertexMode::BlockOffset, 0) => (0, N_BLOCKS),
+            (VertexMode::BlockOffset, _) => (N_BLOCKS, N_BLOCKS + N_OFFSETS),
+        };
+        (first + low, first + high)
+    }
+
+    /// What an id stands for, in a few words.
+    pub fn describe(&self, id: i32) -> String {
+        match self.token(id) {
+            Token::Component => "component begins".into(),
+            Token::LayerEnd if id == LAYER_END => "layer ends".into(),
+            Token::LayerEnd => "component ends".into(),
+            Token::InLayer(value) if value < self.layer_vertices() => {
+                format!(
+                    "linked with the vertex {} places on in its layer",
+                    value + 1
+                )
+            }
+            Token::InLayer(value) => {
+                format!(
+                    "linked in its layer, bits {:08b}",
+                    value - self.layer_vertices()
+                )
+            }
+            Token::BetweenLayer(column, code) => {
+                format!("linked with vertex {column} of the layer before, window {code}")
+            }
+            Token::Coordinate(value) if self.mode == VertexMode::Xyz => {
+                format!("coordinate {value}")
+            }
+            Token::Coordinate(value) if value < N_BLOCKS => format!("block {value}"),
+            Token::Coordinate(value) => format!("offset {}", value - N_BLOCKS),
+            Token::End => "no token of this vocabulary".into(),
+        }
+    }
+
     /// What an id stands for.
     pub fn token(&self, id: i32) -> Token {
         match id {

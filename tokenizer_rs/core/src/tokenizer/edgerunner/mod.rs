@@ -1,0 +1,1 @@
+//! The EdgeRunner family (arXiv 2409.18114).

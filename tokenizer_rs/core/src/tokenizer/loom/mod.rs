@@ -1,0 +1,1 @@
+//! Loom: one token carries a new vertex's position and its connectivity together.

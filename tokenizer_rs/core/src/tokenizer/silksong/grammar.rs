@@ -1,0 +1,249 @@
+//! Which tokens may follow in a Silksong sequence (Mesh Silksong, arXiv 2507.02477).
+//!
+//! ```text
+//! C  position  U  ( position  In0 In1*  Out+ )+  U  ...  E  ( C ... | end )
+//! ```
+
+use super::vocabulary::{Token, VertexMode, Vocabulary, COMPONENT, COMPONENT_END, LAYER_END};
+use crate::tokenizer::grammar::{not_allowed, Grammar, TokenMask};
+use crate::Result;
+
+/// Rows of at most this many bits are written by their head alone.
+const HEAD_BITS: usize = 8;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Place {
+    /// Before the first component, or after one has ended.
+    Between,
+    /// Before the position of a vertex, or after so many ids of it.
+    Position(usize),
+    /// After the position of the single vertex of layer 0.
+    Start,
+    /// After the position of a vertex of a later layer.
+    Vertex,
+    /// After in-layer tokens; the least offset that may follow.
+    InLayer(usize),
+    /// After between-layer tokens; the least column that may follow.
+    BetweenLayers(usize),
+}
+
+/// The state of one Silksong sequence.
+#[derive(Debug, Clone)]
+pub struct SilksongGrammar {
+    vocabulary: Vocabulary,
+    layer_number_limit: usize,
+    place: Place,
+    n_read: usize,
+    layer_index: usize,
+    n_layer: usize,
+    n_previous: usize,
+    has_component: bool,
+}
+
+impl SilksongGrammar {
+    /// The state before the first token.
+    pub fn new(vocabulary: Vocabulary, layer_number_limit: usize) -> Self {
+        Self {
+            vocabulary,
+            layer_number_limit,
+            place: Place::Between,
+            n_read: 0,
+            layer_index: 0,
+            n_layer: 0,
+            n_previous: 0,
+            has_component: false,
+        }
+    }
+
+    fn ids_per_position(&self) -> usize {
+        match self.vocabulary.mode() {
+            VertexMode::Xyz => 3,
+            VertexMode::BlockOffset => 2,
+        }
+    }
+
+    fn may_start_layer(&self) -> bool {
+        self.layer_index + 1 < self.layer_number_limit
+    }
+
+    fn may_add_vertex(&self) -> bool {
+        self.n_layer < self.vocabulary.layer_vertices()
+    }
+
+    /// The first offset that a row may name outside its head, and the first that it may not.
+    fn offsets(&self, least: usize) -> (i32, i32) {
+        let most = self.vocabulary.layer_vertices() - 1 - HEAD_BITS;
+        let first = least.max(HEAD_BITS).min(most);
+        (self.vocabulary.offset(first), self.vocabulary.offset(most))
+    }
+}
+
+impl Grammar for SilksongGrammar {
+    fn allowed(&self, mask: &mut TokenMask) {
+        let vocabulary = &self.vocabulary;
+        let columns_from = |mask: &mut TokenMask, least: usize| {
+            if least < self.n_previous {
+                mask.insert_range(
+                    vocabulary.between(least, 0),
+                    vocabulary.between(self.n_previous, 0),
+                );
+            }
+        };
+        let offsets_from = |mask: &mut TokenMask, least: usize| {
+            let (first, end) = self.offsets(least);
+            mask.insert_range(first, end);
+        };
+        match self.place {
+            Place::Between => mask.insert(COMPONENT),
+            Place::Position(n) => {
+                let (first, end) = vocabulary.position_ids(n);
+                mask.insert_range(first, end);
+            }
+            Place::Start => mask.insert(LAYER_END),
+            Place::Vertex => mask.insert_range(vocabulary.head(0), vocabulary.head(u8::MAX) + 1),
+            Place::InLayer(least) => {
+                offsets_from(mask, least);
+                columns_from(mask, 0);
+            }
+            Place::BetweenLayers(least) => {
+                columns_from(mask, least);
+                mask.insert(COMPONENT_END);
+                if self.may_start_layer() {
+                    mask.insert(LAYER_END);
+                }
+                if self.may_add_vertex() {
+                    let (first, end) = vocabulary.position_ids(0);
+                    mask.insert_range(first, end);
+                }
+            }
+        }
+    }
+
+    fn advance(&mut self, token: i32) -> Result<()> {
+        let mut mask = TokenMask::new(self.vocabulary.size() as usize);
+        self.allowed(&mut mask);
+        if !mask.contains(token) {
+            return Err(not_allowed(
+                self.n_read,
+                "it may not follow the tokens before it",
+            ));
+        }
+        self.place = match (self.vocabulary.token(token), self.place) {
+            (Token::Component, _) => {
+                self.layer_index = 0;
+                self.n_layer = 0;
+                self.n_previous = 0;
+                self.has_component = true;
+                Place::Position(0)
+            }
+            (Token::LayerEnd, _) if token == COMPONENT_END => Place::Between,
+            (Token::LayerEnd, _) => {
+                self.n_previous = self.n_layer;
+                self.n_layer = 0;
+                self.layer_index += 1;
+                Place::Position(0)
+            }
+            (Token::InLayer(value), _) => Place::InLayer(
+                value
+                    .checked_sub(self.vocabulary.layer_vertices())
+                    .map_or(value + 1, |_| 0),
+            ),
+            (Token::BetweenLayer(column, _), _) => Place::BetweenLayers(column + 1),
+            (Token::Coordinate(_) | Token::End, place) => {
+                let n = match place {
+                    Place::Position(n) => n + 1,
+                    _ => 1,
+                };
+                if n < self.ids_per_position() {
+                    Place::Position(n)
+                } else {
+                    self.n_layer += 1;
+                    if self.layer_index == 0 {
+                        Place::Start
+                    } else {
+                        Place::Vertex
+                    }
+                }
+            }
+        };
+        self.n_read += 1;
+        Ok(())
+    }
+
+    fn can_end(&self) -> bool {
+        self.place == Place::Between && self.has_component
+    }
+
+    fn closing_token(&self) -> Option<i32> {
+        match self.place {
+            Place::Between if self.has_component => None,
+            Place::Between => Some(COMPONENT),
+            Place::Position(n) => Some(self.vocabulary.position_ids(n).0),
+            Place::Start => Some(LAYER_END),
+            Place::Vertex => Some(self.vocabulary.head(0)),
+            Place::InLayer(_) => Some(self.vocabulary.between(0, 1)),
+            Place::BetweenLayers(_) => Some(COMPONENT_END),
+        }
+    }
+
+    fn boxed_clone(&self) -> Box<dyn Grammar> {
+        Box::new(self.clone())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::tokenizer::silksong::Silksong;
+    use crate::Tokenizer;
+
+    fn random_below(state: &mut u64, n: usize) -> usize {
+        *state ^= *state << 13;
+        *state ^= *state >> 7;
+        *state ^= *state << 17;
+        (*state % n as u64) as usize
+    }
+
+    #[test]
+    fn what_the_grammar_allows_decodes() {
+        for mode in [VertexMode::BlockOffset, VertexMode::Xyz] {
+            let tokenizer =
+                Silksong::new(128, mode, Default::default(), Default::default()).unwrap();
+            let mut seed = 7;
+            for _ in 0..200 {
+                let mut state = tokenizer.grammar();
+                let mut tokens = Vec::new();
+                while tokens.len() < 300 {
+                    let mut mask = TokenMask::new(tokenizer.vocab_size() as usize);
+                    state.allowed(&mut mask);
+                    let choices: Vec<i32> = mask.iter().collect();
+                    let token = choices[random_below(&mut seed, choices.len())];
+                    state.advance(token).unwrap();
+                    tokens.push(token);
+                }
+                let n_to_end = state.tokens_to_end();
+                while let Some(token) = state.closing_token() {
+                    state.advance(token).unwrap();
+                    tokens.push(token);
+                }
+                assert_eq!(tokens.len(), 300 + n_to_end);
+                assert!(state.can_end());
+                tokenizer.decode(&tokens).unwrap();
+            }
+        }
+    }
+
+    #[test]
+    fn a_token_out_of_place_is_refused_and_changes_nothing() {
+        let mut state = Silksong::default().grammar();
+        assert_eq!(state.advance(1).unwrap_err().code(), "INVALID_TOKENS");
+        for token in [0, 5659, 6990, 1, 5659, 6990, 203, 459] {
+            state.advance(token).unwrap();
+        }
+        // Layer 0 has one vertex: there is no column 1 to be linked with.
+        state.advance(459 + 26).unwrap_err();
+        assert!(!state.can_end());
+        state.advance(2).unwrap();
+        assert!(state.can_end());
+    }
+}

@@ -1,0 +1,211 @@
+//! Grammar states as Python classes.
+
+use meshloom_tokenizer_core::tokenizer::{Grammar, TokenMask};
+use numpy::{PyArray1, PyArray2, PyArrayMethods};
+use pyo3::prelude::*;
+use rayon::prelude::*;
+
+use crate::arrays::tokens_from;
+use crate::error::{guarded, Failure};
+
+/// The grammar state of one sequence.
+#[pyclass(name = "Grammar", module = "tokenizer_rs")]
+pub struct PyGrammar {
+    state: Box<dyn Grammar>,
+    vocab_size: usize,
+}
+
+impl PyGrammar {
+    /// A state over `vocab_size` ids.
+    pub fn new(state: Box<dyn Grammar>, vocab_size: u32) -> Self {
+        Self {
+            state,
+            vocab_size: vocab_size as usize,
+        }
+    }
+}
+
+#[pymethods]
+impl PyGrammar {
+    /// Which ids may follow, bool (vocab_size + 1,); the last entry is the end.
+    fn allowed<'py>(&self, py: Python<'py>) -> Bound<'py, PyArray1<bool>> {
+        let mut row = vec![false; self.vocab_size + 1];
+        py.detach(|| write_mask(self.state.as_ref(), &mut row));
+        PyArray1::from_vec(py, row)
+    }
+
+    /// Takes the next token; raises MeshError, and changes nothing, if it may not follow.
+    fn advance(&mut self, py: Python<'_>, token: i64) -> PyResult<()> {
+        let token = i32::try_from(token).unwrap_or(-1);
+        guarded(py, || self.state.advance(token)).map_err(|f| f.into_error(py))
+    }
+
+    /// Whether the sequence may end here.
+    fn can_end(&self) -> bool {
+        self.state.can_end()
+    }
+
+    /// The next token on a short way to an end; None where the sequence may end here.
+    fn closing_token(&self) -> Option<i32> {
+        self.state.closing_token()
+    }
+
+    /// Number of tokens on that way.
+    fn tokens_to_end(&self, py: Python<'_>) -> usize {
+        py.detach(|| self.state.tokens_to_end())
+    }
+
+    /// An independent copy.
+    fn copy(&self) -> Self {
+        Self {
+            state: self.state.boxed_clone(),
+            vocab_size: self.vocab_size,
+        }
+    }
+}
+
+/// One sequence of a batch; once ended, only the end may follow.
+struct Row {
+    state: Box<dyn Grammar>,
+    has_ended: bool,
+}
+
+/// The grammar states of sequences that are written side by side.
+#[pyclass(name = "GrammarBatch", module = "tokenizer_rs")]
+pub struct PyGrammarBatch {
+    rows: Vec<Row>,
+    vocab_size: usize,
+}
+
+impl PyGrammarBatch {
+    /// States over `vocab_size` ids.
+    pub fn new(states: Vec<Box<dyn Grammar>>, vocab_size: u32) -> Self {
+        let row = |state| Row {
+            state,
+            has_ended: false,
+        };
+        Self {
+            rows: states.into_iter().map(row).collect(),
+            vocab_size: vocab_size as usize,
+        }
+    }
+}
+
+#[pymethods]
+impl PyGrammarBatch {
+    /// Which ids may follow in each row, bool (size, vocab_size + 1); the last column is the end.
+    ///
+    /// With `remaining`, the tokens that may still be written to a row, a row that has only as many left as
+    /// its shortest known way to an end needs is held to that way.
+    #[pyo3(signature = (remaining=None))]
+    fn allowed<'py>(
+        &self,
+        py: Python<'py>,
+        remaining: Option<usize>,
+    ) -> PyResult<Bound<'py, PyArray2<bool>>> {
+        let width = self.vocab_size + 1;
+        let mut flat = vec![false; self.rows.len() * width];
+        py.detach(|| {
+            flat.par_chunks_mut(width)
+                .zip(&self.rows)
+                .for_each(|(mask, row)| row.write_mask(remaining, mask));
+        });
+        PyArray1::from_vec(py, flat).reshape([self.rows.len(), width])
+    }
+
+    /// Takes the next token of each row, (size,); the end id ends a row, and after it anything is taken.
+    ///
+    /// Raises MeshError naming the first row whose token may not follow; the rows before it have advanced.
+    fn advance(&mut self, py: Python<'_>, tokens: &Bound<'_, PyAny>) -> PyResult<()> {
+        let tokens = tokens_from(tokens)?;
+        if tokens.len() != self.rows.len() {
+            let message = format!(
+                "{} tokens for {} rows; give one per row",
+                tokens.len(),
+                self.rows.len()
+            );
+            return Err(Failure::invalid_input(message).into_error(py));
+        }
+        let end = self.vocab_size as i32;
+        for (r, (row, &token)) in self.rows.iter_mut().zip(&tokens).enumerate() {
+            if row.has_ended {
+                continue;
+            }
+            if token == end && row.state.can_end() {
+                row.has_ended = true;
+                continue;
+            }
+            row.state.advance(token).map_err(|error| {
+                let mut failure = Failure::from(error);
+                failure.message = format!("row {r}: {}", failure.message);
+                failure.into_error(py)
+            })?;
+        }
+        Ok(())
+    }
+
+    /// Which rows may end here or have ended, bool (size,).
+    fn can_end<'py>(&self, py: Python<'py>) -> Bound<'py, PyArray1<bool>> {
+        let ends = self
+            .rows
+            .iter()
+            .map(|row| row.has_ended || row.state.can_end());
+        PyArray1::from_iter(py, ends)
+    }
+
+    /// Tokens on a short way to an end in each row, int64 (size,).
+    fn tokens_to_end<'py>(&self, py: Python<'py>) -> Bound<'py, PyArray1<i64>> {
+        let counts: Vec<i64> = py.detach(|| {
+            self.rows
+                .par_iter()
+                .map(|row| {
+                    if row.has_ended {
+                        0
+                    } else {
+                        row.state.tokens_to_end() as i64
+                    }
+                })
+                .collect()
+        });
+        PyArray1::from_vec(py, counts)
+    }
+
+    fn __len__(&self) -> usize {
+        self.rows.len()
+    }
+}
+
+impl Row {
+    fn write_mask(&self, remaining: Option<usize>, mask: &mut [bool]) {
+        if self.has_ended {
+            if let Some(end) = mask.last_mut() {
+                *end = true;
+            }
+            return;
+        }
+        // The end takes a place as well.
+        let must_close = remaining.is_some_and(|n| n <= self.state.tokens_to_end() + 1);
+        match (must_close, self.state.closing_token()) {
+            (true, Some(token)) => mask[token as usize] = true,
+            (true, None) => {
+                if let Some(end) = mask.last_mut() {
+                    *end = true;
+                }
+            }
+            (false, _) => write_mask(self.state.as_ref(), mask),
+        }
+    }
+}
+
+/// Writes the tokens that may follow, and last whether the sequence may end, into an all-false row.
+fn write_mask(state: &dyn Grammar, row: &mut [bool]) {
+    let Some((end, ids)) = row.split_last_mut() else {
+        return;
+    };
+    let mut mask = TokenMask::new(ids.len());
+    state.allowed(&mut mask);
+    for token in mask.iter() {
+        ids[token as usize] = true;
+    }
+    *end = state.can_end();
+}
