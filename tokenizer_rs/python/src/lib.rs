@@ -6,8 +6,10 @@
 mod arrays;
 mod batch;
 mod codecs;
+mod columns;
 mod encoding;
 mod error;
+mod files;
 mod grammar;
 mod measure;
 mod silksong;
@@ -27,6 +29,7 @@ fn tokenizer_rs(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<silksong::PySilksong>()?;
     module.add_class::<encoding::PySilksongEncoding>()?;
     module.add_function(wrap_pyfunction!(measure::measure, module)?)?;
+    module.add_function(wrap_pyfunction!(files::tokenize_files, module)?)?;
     module.add_function(wrap_pyfunction!(codecs::silksong_window_table, module)?)?;
     module.add_function(wrap_pyfunction!(codecs::silksong_encode_in_layer, module)?)?;
     module.add_function(wrap_pyfunction!(codecs::silksong_decode_in_layer, module)?)?;
@@ -56,6 +59,7 @@ fn tokenizer_rs(module: &Bound<'_, PyModule>) -> PyResult<()> {
             "silksong_encode_between_layers",
             "silksong_encode_in_layer",
             "silksong_window_table",
+            "tokenize_files",
         ],
     )?;
     Ok(())
