@@ -16,9 +16,13 @@
 
 mod apply;
 mod file;
+mod grammar;
 mod learn;
+mod merged;
 
+pub use grammar::{MergeTree, MergedGrammar};
 pub use learn::learn;
+pub use merged::Merged;
 
 use std::collections::HashMap;
 
@@ -31,7 +35,7 @@ pub const MAX_MERGES: usize = 1 << 16;
 /// The most base tokens that one merged token stands for.
 pub const MAX_EXPANSION: usize = 4096;
 /// The most base tokens that all merged tokens together stand for.
-pub const MAX_TOTAL_EXPANSION: usize = 1 << 24;
+pub const MAX_TOTAL_EXPANSION: usize = 1 << 22;
 
 /// Merged tokens on top of a vocabulary.
 #[derive(Debug, Clone, PartialEq, Eq)]
