@@ -9,6 +9,7 @@ mod codecs;
 mod encoding;
 mod error;
 mod measure;
+mod repair;
 mod silksong;
 
 use pyo3::prelude::*;
@@ -20,7 +21,9 @@ fn tokenizer_rs(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add("MeshError", module.py().get_type::<error::MeshError>())?;
     module.add_class::<silksong::PySilksong>()?;
     module.add_class::<encoding::PyEncoding>()?;
+    module.add_class::<repair::PyRepaired>()?;
     module.add_function(wrap_pyfunction!(measure::measure, module)?)?;
+    module.add_function(wrap_pyfunction!(repair::repair, module)?)?;
     module.add_function(wrap_pyfunction!(codecs::silksong_window_table, module)?)?;
     module.add_function(wrap_pyfunction!(codecs::silksong_encode_in_layer, module)?)?;
     module.add_function(wrap_pyfunction!(codecs::silksong_decode_in_layer, module)?)?;
@@ -37,10 +40,12 @@ fn tokenizer_rs(module: &Bound<'_, PyModule>) -> PyResult<()> {
         "__all__",
         [
             "MeshError",
+            "Repaired",
             "Silksong",
             "SilksongEncoding",
             "__version__",
             "measure",
+            "repair",
             "silksong_decode_between_layers",
             "silksong_decode_in_layer",
             "silksong_encode_between_layers",
