@@ -9,6 +9,7 @@ mod codecs;
 mod encoding;
 mod error;
 mod measure;
+mod read;
 mod silksong;
 
 use pyo3::prelude::*;
@@ -20,7 +21,10 @@ fn tokenizer_rs(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add("MeshError", module.py().get_type::<error::MeshError>())?;
     module.add_class::<silksong::PySilksong>()?;
     module.add_class::<encoding::PyEncoding>()?;
+    module.add_class::<read::PyLoadedMesh>()?;
     module.add_function(wrap_pyfunction!(measure::measure, module)?)?;
+    module.add_function(wrap_pyfunction!(read::read_mesh, module)?)?;
+    module.add_function(wrap_pyfunction!(read::gltf_side_files, module)?)?;
     module.add_function(wrap_pyfunction!(codecs::silksong_window_table, module)?)?;
     module.add_function(wrap_pyfunction!(codecs::silksong_encode_in_layer, module)?)?;
     module.add_function(wrap_pyfunction!(codecs::silksong_decode_in_layer, module)?)?;
@@ -36,11 +40,14 @@ fn tokenizer_rs(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add(
         "__all__",
         [
+            "LoadedMesh",
             "MeshError",
             "Silksong",
             "SilksongEncoding",
             "__version__",
+            "gltf_side_files",
             "measure",
+            "read_mesh",
             "silksong_decode_between_layers",
             "silksong_decode_in_layer",
             "silksong_encode_between_layers",
