@@ -224,14 +224,17 @@ impl Work {
             .spawn(move || while own.process_next() {})
             .map(|_| ())
             .map_err(|error| {
-                MeshError::InvalidInput(format!("a thread cannot be started: {error}; ask for fewer"))
+                MeshError::InvalidInput(format!(
+                    "a thread cannot be started: {error}; ask for fewer"
+                ))
             })
     }
 
     /// Takes and processes one file; false when this thread has nothing more to do.
     fn process_next(&self) -> bool {
         let mut progress = self.lock();
-        while !progress.is_over && progress.next < self.paths.len() && progress.next >= progress.end {
+        while !progress.is_over && progress.next < self.paths.len() && progress.next >= progress.end
+        {
             progress = self
                 .changed
                 .wait(progress)
@@ -313,11 +316,13 @@ mod tests {
         paths[7] = folder.0.join("missing.obj");
         paths[8] = folder.file("page.obj", "<html>log in</html>");
         let tokens = |threads| -> Vec<Vec<i32>> {
-            let stream =
-                FileStream::new(paths.clone(), silksong(), Some(threads), LIMITS).unwrap();
+            let stream = FileStream::new(paths.clone(), silksong(), Some(threads), LIMITS).unwrap();
             let results: Vec<FileResult> = stream.collect();
             assert!(results.iter().map(|r| &r.path).eq(&paths));
-            assert_eq!(results[7].loaded.as_ref().unwrap_err().code(), "UNREADABLE_FILE");
+            assert_eq!(
+                results[7].loaded.as_ref().unwrap_err().code(),
+                "UNREADABLE_FILE"
+            );
             assert_eq!(results[8].loaded.as_ref().unwrap_err().code(), "NOT_A_MESH");
             results
                 .iter()
@@ -333,8 +338,7 @@ mod tests {
     fn a_stream_that_is_dropped_early_stops() {
         let folder = Folder::new("dropped");
         let path = folder.file("one.obj", TETRAHEDRON);
-        let mut stream =
-            FileStream::new(vec![path; 1000], silksong(), Some(2), LIMITS).unwrap();
+        let mut stream = FileStream::new(vec![path; 1000], silksong(), Some(2), LIMITS).unwrap();
         assert!(stream.next().unwrap().loaded.is_ok());
         let work = Arc::clone(&stream.work);
         drop(stream);

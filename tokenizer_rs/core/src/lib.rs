@@ -23,9 +23,11 @@
 
 pub mod batch;
 pub mod error;
+pub mod files;
 pub mod limits;
 pub mod measure;
 pub mod mesh;
+pub mod read;
 pub mod repair;
 pub mod tokenizer;
 

@@ -106,12 +106,19 @@ fn to_record_batch<'py>(py: Python<'py>, rows: &[Row]) -> PyResult<Bound<'py, Py
 
 /// Adds the columns that are the same for every family; null where a row is absent.
 pub fn add_encodings(columns: &Columns<'_>, rows: &[Option<&Row>]) -> PyResult<()> {
-    let encodings: Vec<Option<&Encoding>> =
-        rows.iter().map(|row| row.and_then(|row| row.as_ref().ok())).collect();
-    let failures: Vec<Option<&Failure>> =
-        rows.iter().map(|row| row.and_then(|row| row.as_ref().err())).collect();
+    let encodings: Vec<Option<&Encoding>> = rows
+        .iter()
+        .map(|row| row.and_then(|row| row.as_ref().ok()))
+        .collect();
+    let failures: Vec<Option<&Failure>> = rows
+        .iter()
+        .map(|row| row.and_then(|row| row.as_ref().err()))
+        .collect();
     columns.texts("code", failures.iter().map(|f| f.map(|f| f.code)))?;
-    columns.texts("message", failures.iter().map(|f| f.map(|f| f.message.as_str())))?;
+    columns.texts(
+        "message",
+        failures.iter().map(|f| f.map(|f| f.message.as_str())),
+    )?;
     let each = || encodings.iter().copied();
     columns.lists("tokens", each().map(|e| e.map(|e| e.tokens.as_slice())))?;
     let counts = |name: &str, count: fn(&Encoding) -> usize| {
@@ -121,5 +128,8 @@ pub fn add_encodings(columns: &Columns<'_>, rows: &[Option<&Row>]) -> PyResult<(
     counts("n_vertices", |e| e.mesh.vertices.len())?;
     counts("n_faces", |e| e.mesh.faces.len())?;
     columns.booleans("exact", each().map(|e| e.map(|e| e.exact)))?;
-    columns.counts("statistics", each().map(|e| e.map(|e| e.statistics.clone())))
+    columns.counts(
+        "statistics",
+        each().map(|e| e.map(|e| e.statistics.clone())),
+    )
 }

@@ -40,7 +40,9 @@ impl<'py> Columns<'py> {
         let keywords = PyDict::new(py);
         keywords.set_item("mask", mask.into_pyarray(py))?;
         let arguments = (values.into_pyarray(py),);
-        let column = self.arrow.call_method("array", arguments, Some(&keywords))?;
+        let column = self
+            .arrow
+            .call_method("array", arguments, Some(&keywords))?;
         self.columns.set_item(name, column)
     }
 

@@ -64,9 +64,6 @@ pub fn guarded<R: Send>(
 ) -> Result<R, Failure> {
     match py.detach(|| catch_unwind(AssertUnwindSafe(work))) {
         Ok(result) => result.map_err(Failure::from),
-        Err(_) => Err(Failure {
-            code: "INTERNAL",
-            message: "the tokenizer met a defect of its own; please report this mesh".into(),
-        }),
+        Err(_) => Err(Failure::from(core::MeshError::Defect)),
     }
 }

@@ -31,7 +31,11 @@ pub fn tokenize_files<'py>(
     let time = Duration::try_from_secs_f64(seconds_per_item)
         .ok()
         .filter(|time| !time.is_zero())
-        .ok_or_else(|| fail(format!("seconds_per_item = {seconds_per_item}; give a positive number")))?;
+        .ok_or_else(|| {
+            fail(format!(
+                "seconds_per_item = {seconds_per_item}; give a positive number"
+            ))
+        })?;
     if rows_per_batch == 0 {
         return Err(fail("rows_per_batch = 0; give at least 1".into()));
     }
@@ -40,7 +44,9 @@ pub fn tokenize_files<'py>(
     for (name, tokenizer) in tokenizers {
         let name: String = name.extract()?;
         if FILE_COLUMNS.contains(&name.as_str()) {
-            return Err(fail(format!("{name:?} is a column of the file itself; name the tokenizer otherwise")));
+            return Err(fail(format!(
+                "{name:?} is a column of the file itself; name the tokenizer otherwise"
+            )));
         }
         names.push(name);
         inner.push(Arc::clone(&tokenizer.cast::<PyTokenizer>()?.get().0));
@@ -58,14 +64,24 @@ pub fn tokenize_files<'py>(
             rows_per_batch,
         },
     )?;
-    let schema = batches.borrow().to_batch(py, Vec::new())?.getattr("schema")?;
+    let schema = batches
+        .borrow()
+        .to_batch(py, Vec::new())?
+        .getattr("schema")?;
     py.import("pyarrow")?
         .getattr("RecordBatchReader")?
         .call_method1("from_batches", (schema, batches))
 }
 
 /// Columns beside those of the tokenizers and the topology counts.
-const FILE_COLUMNS: [&str; 6] = ["path", "code", "message", "n_geometries", "n_unreferenced", "topology"];
+const FILE_COLUMNS: [&str; 6] = [
+    "path",
+    "code",
+    "message",
+    "n_geometries",
+    "n_unreferenced",
+    "topology",
+];
 
 /// Iterates over record batches of file results.
 #[pyclass(module = "tokenizer_rs")]
@@ -100,7 +116,11 @@ impl FileBatches {
 }
 
 impl FileBatches {
-    fn to_batch<'py>(&self, py: Python<'py>, results: Vec<FileResult>) -> PyResult<Bound<'py, PyAny>> {
+    fn to_batch<'py>(
+        &self,
+        py: Python<'py>,
+        results: Vec<FileResult>,
+    ) -> PyResult<Bound<'py, PyAny>> {
         let columns = Columns::new(py)?;
         let paths: Vec<_> = results.iter().map(|r| r.path.to_string_lossy()).collect();
         columns.texts("path", paths.iter().map(|path| Some(path.as_ref())))?;
@@ -112,14 +132,27 @@ impl FileBatches {
         columns.texts("code", failure().map(|f| f.map(|f| f.code)))?;
         columns.texts("message", failure().map(|f| f.map(|f| f.message.as_str())))?;
         let loaded = || results.iter().map(|r| r.loaded.as_ref().ok());
-        columns.numbers("n_geometries", loaded().map(|l| l.map(|l| l.n_geometries as i64)))?;
-        columns.numbers("n_unreferenced", loaded().map(|l| l.map(|l| l.n_unreferenced as i64)))?;
+        columns.numbers(
+            "n_geometries",
+            loaded().map(|l| l.map(|l| l.n_geometries as i64)),
+        )?;
+        columns.numbers(
+            "n_unreferenced",
+            loaded().map(|l| l.map(|l| l.n_unreferenced as i64)),
+        )?;
         let topology = loaded().map(|l| {
-            l.map(|l| counts(&l.topology).map(|(name, n)| (name, n as i64)).to_vec())
+            l.map(|l| {
+                counts(&l.topology)
+                    .map(|(name, n)| (name, n as i64))
+                    .to_vec()
+            })
         });
         columns.counts("topology", topology)?;
 
-        let mut of_files: Vec<_> = results.into_iter().map(|r| r.encodings.into_iter()).collect();
+        let mut of_files: Vec<_> = results
+            .into_iter()
+            .map(|r| r.encodings.into_iter())
+            .collect();
         for name in &self.names {
             let rows: Vec<Option<Row>> = of_files
                 .iter_mut()

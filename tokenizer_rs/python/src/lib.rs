@@ -12,6 +12,8 @@ mod error;
 mod files;
 mod grammar;
 mod measure;
+mod read;
+mod repair;
 mod silksong;
 mod tokenizer;
 
@@ -28,8 +30,14 @@ fn tokenizer_rs(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<grammar::PyGrammarBatch>()?;
     module.add_class::<silksong::PySilksong>()?;
     module.add_class::<encoding::PySilksongEncoding>()?;
+    module.add_class::<repair::PyRepaired>()?;
     module.add_function(wrap_pyfunction!(measure::measure, module)?)?;
     module.add_function(wrap_pyfunction!(files::tokenize_files, module)?)?;
+    module.add_function(wrap_pyfunction!(repair::repair, module)?)?;
+    module.add_class::<read::PyLoadedMesh>()?;
+    module.add_function(wrap_pyfunction!(measure::measure, module)?)?;
+    module.add_function(wrap_pyfunction!(read::read_mesh, module)?)?;
+    module.add_function(wrap_pyfunction!(read::gltf_side_files, module)?)?;
     module.add_function(wrap_pyfunction!(codecs::silksong_window_table, module)?)?;
     module.add_function(wrap_pyfunction!(codecs::silksong_encode_in_layer, module)?)?;
     module.add_function(wrap_pyfunction!(codecs::silksong_decode_in_layer, module)?)?;
@@ -48,12 +56,17 @@ fn tokenizer_rs(module: &Bound<'_, PyModule>) -> PyResult<()> {
             "Encoding",
             "Grammar",
             "GrammarBatch",
+            "LoadedMesh",
             "MeshError",
+            "Repaired",
             "Silksong",
             "SilksongEncoding",
             "Tokenizer",
             "__version__",
+            "gltf_side_files",
             "measure",
+            "repair",
+            "read_mesh",
             "silksong_decode_between_layers",
             "silksong_decode_in_layer",
             "silksong_encode_between_layers",
