@@ -241,10 +241,10 @@ def repair(
     drop_collinear: bool = False,
     outward: bool = False,
 ) -> Repaired:
-    """Make any triangles an oriented manifold, without moving a vertex or losing a face.
+    """Make any triangles an oriented manifold of the same triangles; only degenerate and repeated ones go.
 
-    `vertices` (V, 3) are real and finite, `faces` (F, 3) whole numbers. With a `resolution` (2 to 65536 bins per
-    axis) the coordinates must lie in [-1, 1] and are quantised first. Equal positions become one vertex
+    `vertices` (V, 3) are real and finite, `faces` (F, 3) whole numbers. With a `resolution` (2 to 65536 bins
+    per axis) the coordinates must lie in [-1, 1] and are quantised first. Equal positions become one vertex
     unless `weld` is off; then vertices and faces keep the order of the input, copies come last.
     `outward` turns every part so that its signed volume is not negative, instead of asking the majority of
     its faces. Raises MeshError.
