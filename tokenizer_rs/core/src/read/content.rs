@@ -116,7 +116,11 @@ mod tests {
             (b"\xef\xbb\xbf\n <html>", Format::Obj, "HTML"),
             (b"<svg>", Format::Stl, "markup"),
             (b"{\"error\": 404}", Format::Glb, "JSON"),
-            (b"version https://git-lfs.github.com", Format::Ply, "git lfs"),
+            (
+                b"version https://git-lfs.github.com",
+                Format::Ply,
+                "git lfs",
+            ),
             (b"glTF\x02\x00\x00\x00", Format::Obj, "rename"),
             (b"v 0 0 0\nv 1 0 0\n", Format::Glb, "looks like OBJ"),
             (b"ply\nformat", Format::Off, "rename"),

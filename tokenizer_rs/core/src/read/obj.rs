@@ -100,9 +100,8 @@ fn read_polygon<'a>(
                 .and_then(|n| n.checked_add(index))
                 .ok_or("an index before the first vertex; export it again")?,
         };
-        polygon.push(
-            u32::try_from(from_zero).map_err(|_| "an index to no vertex; export it again")?,
-        );
+        polygon
+            .push(u32::try_from(from_zero).map_err(|_| "an index to no vertex; export it again")?);
     }
     Ok(())
 }

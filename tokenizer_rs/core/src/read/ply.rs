@@ -400,8 +400,7 @@ mod tests {
         content
     }
 
-    const ASCII: &str =
-        "0 0 0 9\n1 0 0 9\n1 1 0 9\n0 1 0.25 9\n3 0 1 3 1\n4 0 1 2 3 1\n";
+    const ASCII: &str = "0 0 0 9\n1 0 0 9\n1 1 0 9\n0 1 0.25 9\n3 0 1 3 1\n4 0 1 2 3 1\n";
 
     #[test]
     fn all_encodings_give_the_same_mesh() {

@@ -92,10 +92,16 @@ impl<'a> Arrays<'a> {
         if let Some(sparse) = &accessor.sparse {
             let of = &sparse.indices;
             let index_type = Component::unsigned(of.component_type)?;
-            let places = self.strided(of.buffer_view, of.byte_offset, sparse.count, index_type, 1)?;
+            let places =
+                self.strided(of.buffer_view, of.byte_offset, sparse.count, index_type, 1)?;
             let of = &sparse.values;
-            rows.values =
-                Some(self.strided(of.buffer_view, of.byte_offset, sparse.count, component, width)?);
+            rows.values = Some(self.strided(
+                of.buffer_view,
+                of.byte_offset,
+                sparse.count,
+                component,
+                width,
+            )?);
             rows.replacing = (0..sparse.count as usize)
                 .map(|i| (index_type.read_index(places.component(i, 0)), i))
                 .collect();

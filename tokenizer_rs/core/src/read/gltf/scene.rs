@@ -9,7 +9,7 @@
 use std::borrow::Cow;
 
 use super::accessor::{item, Arrays};
-use super::document::{Document, Mesh, Node, Primitive, Real};
+use super::document::{Document, Mesh, Node, Object, Primitive, Real};
 use super::draco;
 use crate::mesh::Face;
 use crate::read::triangles::{check_finite, check_indices, max_triangles};
@@ -31,11 +31,7 @@ const IDENTITY: Matrix = [
 ];
 
 /// Reads the triangles of the default scene. Parts are the distinct primitives in it.
-pub fn read(
-    document: &Document,
-    buffers: &[Cow<[u8]>],
-    limits: &ReadLimits,
-) -> Result<LoadedMesh> {
+pub fn read(document: &Document, buffers: &[Cow<[u8]>], limits: &ReadLimits) -> Result<LoadedMesh> {
     let meshes = document.meshes.as_deref().unwrap_or_default();
     let mut reader = Reader {
         arrays: Arrays { document, buffers },
@@ -85,7 +81,8 @@ fn place(mesh: &TriangleMesh, world: &Matrix, placed: &mut TriangleMesh) {
     // The limit on triangles keeps three times as many vertices within 32 bits.
     let first = placed.vertices.len() as u32;
     let [x, y, z, _] = world;
-    let apply = |row: &[f64; 4], p: &[f64; 3]| row[0] * p[0] + row[1] * p[1] + row[2] * p[2] + row[3];
+    let apply =
+        |row: &[f64; 4], p: &[f64; 3]| row[0] * p[0] + row[1] * p[1] + row[2] * p[2] + row[3];
     let points = mesh.vertices.iter();
     placed
         .vertices
@@ -105,7 +102,13 @@ fn placed_meshes(document: &Document) -> Result<Vec<(u32, Matrix)>> {
     let mut placed = Vec::new();
     let mut is_seen = vec![false; nodes.len()];
     let mut waiting = Vec::new();
-    push_nodes(&roots(document, nodes)?, &IDENTITY, nodes, &mut is_seen, &mut waiting)?;
+    push_nodes(
+        &roots(document, nodes)?,
+        &IDENTITY,
+        nodes,
+        &mut is_seen,
+        &mut waiting,
+    )?;
     while let Some((node, world)) = waiting.pop() {
         if let Some(mesh) = node.mesh {
             if node.extensions.gpu_instancing.is_some() {
@@ -124,12 +127,12 @@ fn placed_meshes(document: &Document) -> Result<Vec<(u32, Matrix)>> {
 fn push_nodes<'a>(
     indices: &[u32],
     above: &Matrix,
-    nodes: &'a [Node],
+    nodes: &'a [Object<Node>],
     is_seen: &mut [bool],
     waiting: &mut Vec<(&'a Node, Matrix)>,
 ) -> Result<()> {
     for &index in indices.iter().rev() {
-        let node = item(nodes, index, "node")?;
+        let node: &Node = item(nodes, index, "node")?;
         if std::mem::replace(&mut is_seen[index as usize], true) {
             return Err(MeshError::Load(format!(
                 "node {index} lies below two nodes or below itself; export it again"
@@ -141,7 +144,7 @@ fn push_nodes<'a>(
 }
 
 /// Nodes of the default scene; of the first where none is named; all roots where there is no scene.
-fn roots<'a>(document: &'a Document, nodes: &[Node]) -> Result<Cow<'a, [u32]>> {
+fn roots<'a>(document: &'a Document, nodes: &[Object<Node>]) -> Result<Cow<'a, [u32]>> {
     let scenes = document.scenes.as_deref().unwrap_or_default();
     if !scenes.is_empty() || document.scene.is_some() {
         let scene = item(scenes, document.scene.unwrap_or(0), "scene")?;
@@ -189,9 +192,24 @@ fn rotation_matrix(quaternion: Option<[f64; 4]>) -> Matrix {
     let length = x * x + y * y + z * z + w * w;
     let s = if length == 0.0 { 0.0 } else { 2.0 / length };
     [
-        [1.0 - s * (y * y + z * z), s * (x * y - z * w), s * (x * z + y * w), 0.0],
-        [s * (x * y + z * w), 1.0 - s * (x * x + z * z), s * (y * z - x * w), 0.0],
-        [s * (x * z - y * w), s * (y * z + x * w), 1.0 - s * (x * x + y * y), 0.0],
+        [
+            1.0 - s * (y * y + z * z),
+            s * (x * y - z * w),
+            s * (x * z + y * w),
+            0.0,
+        ],
+        [
+            s * (x * y + z * w),
+            1.0 - s * (x * x + z * z),
+            s * (y * z - x * w),
+            0.0,
+        ],
+        [
+            s * (x * z - y * w),
+            s * (y * z + x * w),
+            1.0 - s * (x * x + y * y),
+            0.0,
+        ],
         [0.0, 0.0, 0.0, 1.0],
     ]
 }
