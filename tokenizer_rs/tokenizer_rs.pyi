@@ -1,6 +1,7 @@
-"""Turn triangle meshes into token sequences and back."""
+"""Read triangle meshes, turn them into token sequences and back."""
 
 from collections.abc import Sequence
+from os import PathLike
 from typing import Any, Literal, TypedDict
 
 import numpy as np
@@ -25,7 +26,7 @@ class Topology(TypedDict):
     watertight: bool
 
 class MeshError(ValueError):
-    """A mesh or token sequence was refused; `code` is the stable name of the reason."""
+    """A file, mesh or token sequence was refused; `code` is the stable name of the reason."""
 
     code: str
 
@@ -227,6 +228,45 @@ class Repaired:
         """What was done."""
 
 # --- reading files ---
+
+class LoadedMesh:
+    """Triangles of one file, world transforms applied, nothing welded."""
+
+    @property
+    def vertices(self) -> NDArray[np.float64]:
+        """Positions (V, 3), finite and each used by a face."""
+    @property
+    def faces(self) -> NDArray[np.int32]:
+        """Corners (F, 3), indices into `vertices`."""
+    @property
+    def n_geometries(self) -> int:
+        """Parts that the file keeps apart: primitives, materials, solids."""
+    @property
+    def n_unreferenced(self) -> int:
+        """Vertices that no face uses, left out of `vertices`."""
+
+def read_mesh(
+    path_or_bytes: str | PathLike[str] | bytes,
+    format: str | None = None,
+    folder: str | PathLike[str] | None = None,
+    max_triangles: int = 10_000_000,
+    max_bytes: int = 1 << 30,
+) -> LoadedMesh:
+    """Read a mesh file, or its bytes: all triangles of the default scene, or none.
+
+    `format` is one of glb, gltf, obj, off, ply, stl; by default the path's extension. Side files are looked
+    for in `folder` alone, by default that of the path. Both limits are on what the file unfolds to: triangles
+    with instances expanded, bytes with side files.
+
+    Raises MeshError with the code UNREADABLE_FILE, UNSUPPORTED_FORMAT, EMPTY_FILE, TOO_LARGE, NOT_A_MESH,
+    NEEDS_DECODER, MISSING_SIDE_FILE, LOAD, NON_FINITE, NO_TRIANGLES or TOO_MANY_FACES_RAW.
+    """
+
+def gltf_side_files(content: bytes) -> list[str]:
+    """Paths of the side files that a .gltf text names, relative to its folder and within it.
+
+    Empty where the text cannot be read.
+    """
 
 # --- measuring ---
 

@@ -11,7 +11,7 @@ create_exception!(
     tokenizer_rs,
     MeshError,
     PyValueError,
-    "A mesh or token sequence was refused; `code` is the stable name of the reason."
+    "A file, mesh or token sequence was refused; `code` is the stable name of the reason."
 );
 
 /// A code and a message, on its way to Python.
