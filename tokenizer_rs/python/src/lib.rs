@@ -10,6 +10,7 @@ mod encoding;
 mod error;
 mod grammar;
 mod measure;
+mod merges;
 mod silksong;
 mod tokenizer;
 
@@ -26,6 +27,9 @@ fn tokenizer_rs(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<grammar::PyGrammarBatch>()?;
     module.add_class::<silksong::PySilksong>()?;
     module.add_class::<encoding::PySilksongEncoding>()?;
+    module.add_class::<merges::PyMerges>()?;
+    module.add_class::<merges::PyMerged>()?;
+    module.add_function(wrap_pyfunction!(measure::adaptive_bits, module)?)?;
     module.add_function(wrap_pyfunction!(measure::measure, module)?)?;
     module.add_function(wrap_pyfunction!(codecs::silksong_window_table, module)?)?;
     module.add_function(wrap_pyfunction!(codecs::silksong_encode_in_layer, module)?)?;
@@ -45,11 +49,14 @@ fn tokenizer_rs(module: &Bound<'_, PyModule>) -> PyResult<()> {
             "Encoding",
             "Grammar",
             "GrammarBatch",
+            "Merged",
+            "Merges",
             "MeshError",
             "Silksong",
             "SilksongEncoding",
             "Tokenizer",
             "__version__",
+            "adaptive_bits",
             "measure",
             "silksong_decode_between_layers",
             "silksong_decode_in_layer",
