@@ -11,6 +11,7 @@ mod error;
 mod grammar;
 mod measure;
 mod merges;
+mod repair;
 mod silksong;
 mod tokenizer;
 
@@ -30,7 +31,9 @@ fn tokenizer_rs(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<merges::PyMerges>()?;
     module.add_class::<merges::PyMerged>()?;
     module.add_function(wrap_pyfunction!(measure::adaptive_bits, module)?)?;
+    module.add_class::<repair::PyRepaired>()?;
     module.add_function(wrap_pyfunction!(measure::measure, module)?)?;
+    module.add_function(wrap_pyfunction!(repair::repair, module)?)?;
     module.add_function(wrap_pyfunction!(codecs::silksong_window_table, module)?)?;
     module.add_function(wrap_pyfunction!(codecs::silksong_encode_in_layer, module)?)?;
     module.add_function(wrap_pyfunction!(codecs::silksong_decode_in_layer, module)?)?;
@@ -52,12 +55,14 @@ fn tokenizer_rs(module: &Bound<'_, PyModule>) -> PyResult<()> {
             "Merged",
             "Merges",
             "MeshError",
+            "Repaired",
             "Silksong",
             "SilksongEncoding",
             "Tokenizer",
             "__version__",
             "adaptive_bits",
             "measure",
+            "repair",
             "silksong_decode_between_layers",
             "silksong_decode_in_layer",
             "silksong_encode_between_layers",
