@@ -1,7 +1,7 @@
 """What a worker does to compare tokenizers: one mesh, repaired once, through each of them.
 
-All tokenizers get the same quantised, repaired mesh; what they make of it is held against that mesh. Coincident
-copies of a vertex count as one position: triangles are compared by their corners' bins.
+All tokenizers get the same quantised, repaired mesh; what they make of it is held against that mesh.
+Triangles are compared by the bins of their corners: coincident copies of a vertex count as one.
 """
 
 import time
@@ -117,7 +117,7 @@ def try_tokenizer(
     resolution: int,
     with_nominal_bits: bool = True,
 ) -> Trial:
-    """Encode and decode a repaired mesh (V, 3), (F, 3) with one of TOKENIZERS; an error is a trial with its code."""
+    """Encode and decode a repaired mesh (V, 3), (F, 3); a refusal is a trial with a code."""
     import tokenizer_rs
 
     tokenizer = _tokenizer(name, resolution)

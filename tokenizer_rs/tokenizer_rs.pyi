@@ -297,6 +297,7 @@ def adaptive_bits(sequences: Iterable[ArrayLike], vocab_size: int, order: Sequen
     p_j(s) = (n + D p_{j-1}(s)) / (N + D), p_j = p_{j-1} in a new context, p_{-1} = 1 / (vocab_size + 1).
     Counts are kept from sequence to sequence; a sequence's beginning is filled with a start mark. Orders
     go from 0 to 8. Raises MeshError for tokens outside the vocabulary.
+    """
 
 def repair(
     vertices: ArrayLike,
