@@ -11,6 +11,7 @@ mod error;
 mod grammar;
 mod measure;
 mod merges;
+mod read;
 mod repair;
 mod silksong;
 mod tokenizer;
@@ -30,10 +31,13 @@ fn tokenizer_rs(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<encoding::PySilksongEncoding>()?;
     module.add_class::<merges::PyMerges>()?;
     module.add_class::<merges::PyMerged>()?;
-    module.add_function(wrap_pyfunction!(measure::adaptive_bits, module)?)?;
     module.add_class::<repair::PyRepaired>()?;
+    module.add_class::<read::PyLoadedMesh>()?;
+    module.add_function(wrap_pyfunction!(measure::adaptive_bits, module)?)?;
     module.add_function(wrap_pyfunction!(measure::measure, module)?)?;
     module.add_function(wrap_pyfunction!(repair::repair, module)?)?;
+    module.add_function(wrap_pyfunction!(read::read_mesh, module)?)?;
+    module.add_function(wrap_pyfunction!(read::gltf_side_files, module)?)?;
     module.add_function(wrap_pyfunction!(codecs::silksong_window_table, module)?)?;
     module.add_function(wrap_pyfunction!(codecs::silksong_encode_in_layer, module)?)?;
     module.add_function(wrap_pyfunction!(codecs::silksong_decode_in_layer, module)?)?;
@@ -52,6 +56,7 @@ fn tokenizer_rs(module: &Bound<'_, PyModule>) -> PyResult<()> {
             "Encoding",
             "Grammar",
             "GrammarBatch",
+            "LoadedMesh",
             "Merged",
             "Merges",
             "MeshError",
@@ -61,7 +66,9 @@ fn tokenizer_rs(module: &Bound<'_, PyModule>) -> PyResult<()> {
             "Tokenizer",
             "__version__",
             "adaptive_bits",
+            "gltf_side_files",
             "measure",
+            "read_mesh",
             "repair",
             "silksong_decode_between_layers",
             "silksong_decode_in_layer",
