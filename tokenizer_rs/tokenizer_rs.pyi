@@ -1,8 +1,8 @@
 """Read triangle meshes, turn them into token sequences and back."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from os import PathLike
-from typing import Any, Literal, TypedDict
+from typing import Any, Literal, TypedDict, overload
 
 import numpy as np
 import pyarrow as pa
@@ -151,6 +151,12 @@ class Tokenizer:
         """The grammar state before the first token."""
     def grammar_batch(self, size: int) -> GrammarBatch:
         """Grammar states of `size` sequences that are written side by side."""
+    def nominal_bits(self, tokens: ArrayLike) -> float:
+        """Bits of the sequence and its end where every legal token is equally likely.
+
+        The sum of log2 of how many tokens may come at each place, the end counted as one where it may;
+        raises MeshError where the grammar does not allow a token or the end after the last one.
+        """
     def describe(self, token: int) -> str:
         """What a token stands for, in a few words."""
 
@@ -178,6 +184,53 @@ class Silksong(Tokenizer):
 # --- face sequence ---
 
 # --- loom ---
+
+# --- merges ---
+
+class Merges:
+    """Merged tokens on top of a vocabulary (byte pair encoding, arXiv 1508.07909).
+
+    Merge `i` on `n` ids makes the id `n + i` out of two ids below it.
+    """
+
+    @staticmethod
+    def learn(sequences: Iterable[ArrayLike], base_vocab_size: int, n_merges: int) -> Merges:
+        """Merge the commonest pair of neighbours again and again; no pair spans two sequences.
+
+        Occurrences that overlap count once, of equally common pairs the least comes first. Stops early
+        where no pair occurs twice. Raises MeshError for tokens outside the vocabulary.
+        """
+    @staticmethod
+    def load(path: str | PathLike[str]) -> Merges:
+        """Read a file that `save` wrote; raises MeshError, code INVALID_MERGES."""
+    def save(self, path: str | PathLike[str]) -> None:
+        """Write a JSON file."""
+    def apply(self, tokens: ArrayLike) -> NDArray[np.int32]:
+        """Write a sequence with merged tokens; raises MeshError for ids outside the base vocabulary."""
+    def expand(self, tokens: ArrayLike) -> NDArray[np.int32]:
+        """Write a sequence without merged tokens; ids outside the vocabulary become -1."""
+    @property
+    def base_vocab_size(self) -> int:
+        """Number of ids that are not merged."""
+    @property
+    def vocab_size(self) -> int:
+        """Number of ids, merged ones included."""
+    @property
+    def pairs(self) -> list[tuple[int, int]]:
+        """The two ids that each merged token is made of, in the order of their ids."""
+    def __len__(self) -> int: ...
+
+class Merged(Tokenizer):
+    """Any tokenizer, with merged tokens on top."""
+
+    def __new__(cls, tokenizer: Tokenizer, merges: Merges) -> Merged:
+        """Put merges on a tokenizer; they must be made for as many ids as it has."""
+    @property
+    def tokenizer(self) -> Tokenizer:
+        """The tokenizer below."""
+    @property
+    def merges(self) -> Merges:
+        """The merges."""
 
 # --- repair ---
 
@@ -272,6 +325,18 @@ def gltf_side_files(content: bytes) -> list[str]:
 
 def measure(vertices: ArrayLike, faces: ArrayLike) -> Topology:
     """Count edges, fans, pieces and defects of a mesh."""
+
+@overload
+def adaptive_bits(sequences: Iterable[ArrayLike], vocab_size: int, order: int) -> float: ...
+@overload
+def adaptive_bits(sequences: Iterable[ArrayLike], vocab_size: int, order: Sequence[int]) -> list[float]:
+    """Bits of all sequences and their ends for an adaptive coder with contexts of up to `order` tokens.
+
+    With N occurrences and D different symbols seen in a context of length j, n of them equal to s:
+    p_j(s) = (n + D p_{j-1}(s)) / (N + D), p_j = p_{j-1} in a new context, p_{-1} = 1 / (vocab_size + 1).
+    Counts are kept from sequence to sequence; a sequence's beginning is filled with a start mark. Orders
+    go from 0 to 8. Raises MeshError for tokens outside the vocabulary.
+    """
 
 def repair(
     vertices: ArrayLike,
