@@ -12,6 +12,7 @@ from pipelines.curation import CurationReport
 from pipelines.curation import curate as curate_sources
 from pipelines.reading import LoadedMesh, MeshReadError, read_mesh
 from pipelines.settings import CurationSettings, WorkerLimits
+from pipelines.tokenizers import build_tokenizer, tokenizer_named
 
 console = Console(highlight=False)
 QUANTISED_BOUND = 0.95
@@ -142,15 +143,13 @@ def _triangles(mesh: LoadedMesh) -> tuple[np.ndarray, np.ndarray]:
 
 def tokenize(mesh: Path, tokenizer: str, out: Path | None) -> None:
     """Print one mesh's statistics and first tokens; save all tokens where asked."""
-    import tokenizer_rs
-
     from pipelines.normalizing import normalize, pre_clean
 
-    if tokenizer != "silksong":
-        raise ValueError(f"there is no tokenizer {tokenizer!r}; choose silksong")
+    built = build_tokenizer(tokenizer_named(tokenizer))
     vertices, faces = _triangles(read_file(mesh))
-    encoding = tokenizer_rs.Silksong().encode(*pre_clean(normalize(vertices), faces))
+    encoding = built.encode(*pre_clean(normalize(vertices), faces))
     statistics = {name: value for name, value in encoding.statistics.items() if np.isscalar(value)}
+    statistics["exact"] = encoding.exact
     console.print(_two_columns(f"{mesh.name}: {tokenizer}", statistics))
     shown = " ".join(map(str, encoding.tokens[:32]))
     console.print(f"tokens: {shown}{' ...' if len(encoding.tokens) > 32 else ''}", soft_wrap=True)

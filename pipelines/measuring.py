@@ -33,3 +33,20 @@ def measure(vertices: NDArray[np.float64], faces: NDArray[np.int32]) -> dict[str
 def bounding_box_diagonal(vertices: NDArray[np.float64]) -> float:
     """Length of the diagonal of the box around all vertices (V, 3), in their unit."""
     return float(np.linalg.norm(vertices.max(axis=0) - vertices.min(axis=0)))
+
+
+def n_edge_components(faces: NDArray[np.int32]) -> int:
+    """Number of sets of faces (F, 3) that are connected through shared edges."""
+    from scipy.sparse import coo_array
+    from scipy.sparse.csgraph import connected_components
+
+    n_faces = len(faces)
+    edges = np.sort(faces[:, [[0, 1], [1, 2], [2, 0]]].reshape(-1, 2), axis=1)
+    _, edge_of_side = np.unique(edges, axis=0, return_inverse=True)
+    face_of_side = np.repeat(np.arange(n_faces), 3)
+    # faces and edges as the nodes of one graph: every component of it holds a face
+    n_nodes = n_faces + 3 * n_faces
+    sides = (np.ones(3 * n_faces, dtype=bool), (face_of_side, n_faces + edge_of_side.ravel()))
+    n_all, _ = connected_components(coo_array(sides, shape=(n_nodes, n_nodes)), directed=False)
+    n_unused = 3 * n_faces - (int(edge_of_side.max()) + 1 if n_faces else 0)
+    return int(n_all) - n_unused
