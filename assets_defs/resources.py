@@ -93,11 +93,10 @@ class DataSetResource(dg.ConfigurableResource):
     @property
     def settings(self) -> CurationSettings:
         """What decides the data set's bytes."""
-        return CurationSettings(
-            tokenizer=tokenizer_named(self.tokenizer),
-            limits=WorkerLimits(workers=self.workers),
-            **({} if self.preset is None else {"preset": self.preset}),
-        )
+        tokenizer, limits = tokenizer_named(self.tokenizer), WorkerLimits(workers=self.workers)
+        if self.preset is None:
+            return CurationSettings(tokenizer=tokenizer, limits=limits)
+        return CurationSettings(tokenizer=tokenizer, limits=limits, preset=self.preset)
 
     def source_texts(self) -> list[str]:
         """The sources as texts, with whole paths: relative ones count from the project."""
