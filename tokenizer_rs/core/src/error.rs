@@ -2,6 +2,7 @@
 //!
 //! [`MeshError::code`] gives the stable name used in tables and reports.
 
+use crate::repair::Violation;
 use thiserror::Error;
 
 /// Why a mesh, or a token sequence, was refused.
@@ -123,6 +124,9 @@ pub enum MeshError {
         /// Largest accepted length.
         limit: usize,
     },
+    /// The result of a repair is not what it must be.
+    #[error("the repaired mesh is not manifold: {0}; this is a defect, report it with the mesh")]
+    RepairDefect(Violation),
     /// Nothing is left to tokenise.
     #[error("no component with at least min_CC_face = {min_faces} faces is left after cleaning; give a larger or less degenerate mesh")]
     NoValidComponent {
@@ -160,6 +164,7 @@ impl MeshError {
             Self::Ring { .. } => "RING",
             Self::LayerNumberLimit { .. } => "LAYER_NUMBER_LIMIT",
             Self::LayerVertexLimit { .. } => "LAYER_VERTEX_LIMIT",
+            Self::RepairDefect(_) => "REPAIR_DEFECT",
             Self::NoValidComponent { .. } => "NO_VALID_COMPONENT",
             Self::TokenLimit { .. } => "TOKEN_LIMIT",
         }
