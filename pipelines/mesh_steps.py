@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pipelines.measuring import bounding_box_diagonal, measure, n_edge_components
+from pipelines.measuring import bounding_box_diagonal, edge_components, measure
 from pipelines.normalizing import ZeroExtentError, normalize, pre_clean
 from pipelines.reading import MeshReadError, read_content
 from pipelines.reasons import Reason
@@ -121,7 +121,7 @@ def clean_and_tokenize(task: TokenizeTask) -> TokenizedMesh:
         bool(encoding.exact),
         len(np.unique(written)),
         len(written),
-        n_edge_components(written),
+        int(edge_components(written).max(initial=-1)) + 1,
         dict(encoding.statistics),
     )
 
