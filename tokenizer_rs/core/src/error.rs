@@ -19,6 +19,9 @@ pub enum MeshError {
         /// What was found there.
         reason: &'static str,
     },
+    /// A set of merged tokens cannot be what it says, or a file of merges cannot be read or written.
+    #[error("merges: {0}; give merges as this library learns and saves them")]
+    InvalidMerges(String),
     /// A file could not be read as a mesh.
     #[error("the mesh could not be loaded: {0}")]
     Load(String),
@@ -151,6 +154,7 @@ impl MeshError {
         match self {
             Self::InvalidInput(_) => "INVALID_INPUT",
             Self::InvalidTokens { .. } => "INVALID_TOKENS",
+            Self::InvalidMerges(_) => "INVALID_MERGES",
             Self::Load(_) => "LOAD",
             Self::TooManyFacesRaw { .. } => "TOO_MANY_FACES_RAW",
             Self::ValenceLimit { .. } => "VALENCE_LIMIT",
