@@ -95,8 +95,8 @@ impl PyGrammarBatch {
 impl PyGrammarBatch {
     /// Which ids may follow in each row, bool (size, vocab_size + 1); the last column is the end.
     ///
-    /// With `remaining`, the tokens that may still be written to a row, a row that has only as many left as
-    /// its shortest known way to an end needs is held to that way.
+    /// With `remaining`, the tokens that may still be written to a row, the end among them, a row that could
+    /// miss its end with one more token of its choice is held to a short way there.
     #[pyo3(signature = (remaining=None))]
     fn allowed<'py>(
         &self,
@@ -176,6 +176,13 @@ impl PyGrammarBatch {
 }
 
 impl Row {
+    /// Whether a token of free choice could leave too few places for the way to the end.
+    fn could_miss_its_end(&self, remaining: usize) -> bool {
+        // The end takes a place as well.
+        let spare = remaining.saturating_sub(1);
+        spare <= self.state.tokens_to_end() + self.state.longest_detour()
+    }
+
     fn write_mask(&self, remaining: Option<usize>, mask: &mut [bool]) {
         if self.has_ended {
             if let Some(end) = mask.last_mut() {
@@ -183,8 +190,7 @@ impl Row {
             }
             return;
         }
-        // The end takes a place as well.
-        let must_close = remaining.is_some_and(|n| n <= self.state.tokens_to_end() + 1);
+        let must_close = remaining.is_some_and(|n| self.could_miss_its_end(n));
         match (must_close, self.state.closing_token()) {
             (true, Some(token)) => mask[token as usize] = true,
             (true, None) => {
