@@ -22,7 +22,7 @@ _PALETTE = np.array(
         *((166, 136, 122), (218, 160, 204), (196, 198, 112), (112, 194, 204), (150, 156, 166)),
     ]
 )
-_DOT = 0.02
+_DOT = 0.013
 
 Vertices = NDArray[np.floating[Any]]
 Faces = NDArray[np.integer[Any]]
