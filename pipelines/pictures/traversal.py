@@ -57,7 +57,7 @@ def defects_panel(vertices: Vertices, faces: Faces, defects: EdgeDefects, flippe
 def repaired_panel(
     vertices: Vertices, faces: Faces, components: Faces, cut: Vertices, copied: Vertices
 ) -> Panel:
-    """The repaired mesh by component (F,), with the edges that were cut (N, 2, 3) and copied vertices (N, 3)."""
+    """The repaired mesh by component (F,), with edges that were cut (N, 2, 3) and copied vertices (N, 3)."""
     dots = np.repeat(copied[:, None], 2, axis=1)
     n_components = int(components.max(initial=-1)) + 1
     return Panel(
@@ -77,7 +77,9 @@ def repaired_panel(
 def order_panel(vertices: Vertices, faces: Faces, order: Faces) -> Panel:
     """Faces from the first visited (dark) to the last (light); `order` (N,) holds indices of faces."""
     colour = order_colours(order, len(faces))
-    legend = [("first", _colour(colour[order[0]])), ("last", _colour(colour[order[-1]]))] if len(order) else []
+    legend = (
+        [("first", _colour(colour[order[0]])), ("last", _colour(colour[order[-1]]))] if len(order) else []
+    )
     if len(order) < len(faces):
         legend.append((f"{len(faces) - len(order)} left out", GREY))
     return Panel("order of visits", vertices, faces, colour, (), tuple(legend))

@@ -123,7 +123,9 @@ def test_a_hostile_name_stays_text():
     assert [text for tag, text in page.texts if tag in ("title", "h1")] == [HOSTILE, HOSTILE]
     assert [tag for tag, _ in page.tags].count("script") == 2
     assert "alert(1)" not in "".join(text for tag, text in page.texts if tag == "script")
-    links = [value for _, attributes in page.tags for key, value in attributes.items() if key in ("src", "href")]
+    links = [
+        value for _, attributes in page.tags for key, value in attributes.items() if key in ("src", "href")
+    ]
     assert len(links) == 1
     assert links[0].startswith("data:image/png;base64,")
 

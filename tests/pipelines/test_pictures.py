@@ -85,7 +85,9 @@ def test_marks_lie_on_the_surface_and_behind_what_is_before_them():
     assert is_red[93:95, 10:90].any(axis=0).all()
     assert is_red[5:8, 92:95].all()
     assert not is_red[20:80].any()
-    behind = render_mesh(SQUARE, FACES, 100, 0, 0, marks=[Marks(np.array([[[0, 0.5, -1], [1, 0.5, -1]]]), red)])
+    behind = render_mesh(
+        SQUARE, FACES, 100, 0, 0, marks=[Marks(np.array([[[0, 0.5, -1], [1, 0.5, -1]]]), red)]
+    )
     assert not (behind == red).all(axis=2).any()
 
 
