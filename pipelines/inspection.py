@@ -16,7 +16,7 @@ import jinja2
 import numpy as np
 from numpy.typing import NDArray
 
-from pipelines.measuring import EdgeDefects, edge_components, edge_defects, measure
+from pipelines.measuring import EdgeDefects, edge_components, edge_defects, measure, measure_by_index
 from pipelines.normalizing import normalize, pre_clean
 from pipelines.pictures import Panel, panels_sheet
 from pipelines.pictures.traversal import (
@@ -128,7 +128,7 @@ def inspect_mesh(name: str, vertices: Positions, faces: Indices, settings: Token
         repaired_faces=repaired.faces,
         log=dict(repaired.log),
         before=measure(placed, faces),
-        after=measure(repaired.vertices, repaired.faces),
+        after=measure_by_index(repaired.vertices, repaired.faces),
         walk=walk,
         refusal=refusal,
     )

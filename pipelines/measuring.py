@@ -31,6 +31,13 @@ def measure(vertices: NDArray[np.float64], faces: NDArray[np.int32]) -> dict[str
     return cast(dict[str, int | bool], dict(measures))
 
 
+def measure_by_index(vertices: NDArray[np.float64], faces: NDArray[np.int32]) -> dict[str, int | bool]:
+    """The same counts where vertices (V, 3) of equal position stay apart, as a repair has made them."""
+    apart = np.zeros((len(vertices), 3))
+    apart[:, 0] = np.arange(len(vertices))
+    return {**measure(apart, faces), "degenerate_faces": measure(vertices, faces)["degenerate_faces"]}
+
+
 def bounding_box_diagonal(vertices: NDArray[np.float64]) -> float:
     """Length of the diagonal of the box around all vertices (V, 3), in their unit."""
     return float(np.linalg.norm(vertices.max(axis=0) - vertices.min(axis=0)))

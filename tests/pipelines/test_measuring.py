@@ -10,6 +10,7 @@ from pipelines.measuring import (
     edge_components,
     edge_defects,
     measure,
+    measure_by_index,
 )
 from pipelines.reading import read_mesh
 from tests.pipelines import topology_oracle
@@ -90,3 +91,12 @@ def test_edges_at_fault_are_named_by_their_ends():
 )
 def test_components_are_joined_by_edges_not_by_vertices(faces, labels):
     assert edge_components(np.array(faces)).tolist() == labels
+
+
+def test_copies_stay_apart_by_index():
+    vertices = np.array([[0, 0, 0], [1, 0, 0], [0, 1, 0], [0, 0, 1], [0, 0, 0.0], [1, 0, 0], [2, 0, 0]])
+    faces = np.array([[0, 1, 2], [4, 5, 3], [1, 0, 6]])
+    assert measure(vertices, faces)["nonmanifold_edges"] == 1
+    found = measure_by_index(vertices, faces)
+    assert (found["nonmanifold_edges"], found["vertices"], found["components"]) == (0, 7, 2)
+    assert found["degenerate_faces"] == 1

@@ -80,7 +80,7 @@ def test_faces_have_colours_of_their_own():
 
 def test_marks_lie_on_the_surface_and_behind_what_is_before_them():
     red, edge, dot = (255, 0, 0), SQUARE[[[0, 1]]], SQUARE[[[2, 2]]]
-    image = render_mesh(SQUARE, FACES, 100, 0, 0, marks=[Marks(edge, red), Marks(dot, red, 0.05)])
+    image = render_mesh(SQUARE, FACES, 100, 0, 0, marks=[Marks(edge, red, 0.03), Marks(dot, red, 0.05)])
     is_red = (image == red).all(axis=2)
     assert is_red[93:95, 10:90].any(axis=0).all()
     assert is_red[5:8, 92:95].all()
