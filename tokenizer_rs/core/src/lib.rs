@@ -26,6 +26,7 @@ pub mod error;
 pub mod limits;
 pub mod measure;
 pub mod mesh;
+pub mod read;
 pub mod repair;
 pub mod tokenizer;
 

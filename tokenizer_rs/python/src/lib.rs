@@ -10,6 +10,7 @@ mod encoding;
 mod error;
 mod grammar;
 mod measure;
+mod read;
 mod repair;
 mod silksong;
 mod tokenizer;
@@ -30,6 +31,10 @@ fn tokenizer_rs(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<repair::PyRepaired>()?;
     module.add_function(wrap_pyfunction!(measure::measure, module)?)?;
     module.add_function(wrap_pyfunction!(repair::repair, module)?)?;
+    module.add_class::<read::PyLoadedMesh>()?;
+    module.add_function(wrap_pyfunction!(measure::measure, module)?)?;
+    module.add_function(wrap_pyfunction!(read::read_mesh, module)?)?;
+    module.add_function(wrap_pyfunction!(read::gltf_side_files, module)?)?;
     module.add_function(wrap_pyfunction!(codecs::silksong_window_table, module)?)?;
     module.add_function(wrap_pyfunction!(codecs::silksong_encode_in_layer, module)?)?;
     module.add_function(wrap_pyfunction!(codecs::silksong_decode_in_layer, module)?)?;
@@ -48,14 +53,17 @@ fn tokenizer_rs(module: &Bound<'_, PyModule>) -> PyResult<()> {
             "Encoding",
             "Grammar",
             "GrammarBatch",
+            "LoadedMesh",
             "MeshError",
             "Repaired",
             "Silksong",
             "SilksongEncoding",
             "Tokenizer",
             "__version__",
+            "gltf_side_files",
             "measure",
             "repair",
+            "read_mesh",
             "silksong_decode_between_layers",
             "silksong_decode_in_layer",
             "silksong_encode_between_layers",
