@@ -56,4 +56,5 @@ class Reason(StrEnum):
     RULE_TOKENS = "RULE_TOKENS"
     RULE_LAYER_VERTICES = "RULE_LAYER_VERTICES"
     RULE_COMPRESSION = "RULE_COMPRESSION"
+    RULE_EXACT = "RULE_EXACT"
     RULE_NEVER = "RULE_NEVER"  # a preset whose rule no mesh can meet

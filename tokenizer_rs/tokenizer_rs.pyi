@@ -102,8 +102,9 @@ class GrammarBatch:
     def allowed(self, remaining: int | None = None) -> NDArray[np.bool_]:
         """Which ids may follow in each row (size, vocab_size + 1); the last column is the end.
 
-        `remaining` is how many tokens, the end among them, may still be written to a row: a row that needs
-        that many to reach an end is held to a short way there.
+        `remaining` is how many tokens, the end among them, may still be written to a row: a row that could
+        miss its end with one more token of its choice is held to a short way there, so that a row that
+        begins with enough of them always ends.
         """
     def advance(self, tokens: ArrayLike) -> None:
         """Take the next token of each row (size,); the end id ends a row, after which anything is taken.
