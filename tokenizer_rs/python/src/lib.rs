@@ -6,8 +6,10 @@
 mod arrays;
 mod batch;
 mod codecs;
+mod edgerunner;
 mod encoding;
 mod error;
+mod face_sequence;
 mod grammar;
 mod measure;
 mod silksong;
@@ -26,6 +28,10 @@ fn tokenizer_rs(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<grammar::PyGrammarBatch>()?;
     module.add_class::<silksong::PySilksong>()?;
     module.add_class::<encoding::PySilksongEncoding>()?;
+    module.add_class::<edgerunner::PyEdgeRunner>()?;
+    module.add_class::<edgerunner::PyEdgeRunnerEncoding>()?;
+    module.add_class::<face_sequence::PyFaceSequence>()?;
+    module.add_function(wrap_pyfunction!(face_sequence::python_face_edges, module)?)?;
     module.add_function(wrap_pyfunction!(measure::measure, module)?)?;
     module.add_function(wrap_pyfunction!(codecs::silksong_window_table, module)?)?;
     module.add_function(wrap_pyfunction!(codecs::silksong_encode_in_layer, module)?)?;
@@ -42,7 +48,10 @@ fn tokenizer_rs(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add(
         "__all__",
         [
+            "EdgeRunner",
+            "EdgeRunnerEncoding",
             "Encoding",
+            "FaceSequence",
             "Grammar",
             "GrammarBatch",
             "MeshError",
@@ -50,6 +59,7 @@ fn tokenizer_rs(module: &Bound<'_, PyModule>) -> PyResult<()> {
             "SilksongEncoding",
             "Tokenizer",
             "__version__",
+            "face_edges",
             "measure",
             "silksong_decode_between_layers",
             "silksong_decode_in_layer",

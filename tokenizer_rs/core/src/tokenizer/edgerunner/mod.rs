@@ -25,6 +25,7 @@ pub use vocabulary::{Engine, Vocabulary};
 
 use crate::mesh::grid_mesh::rotated_to_least;
 use crate::mesh::GridMesh;
+use crate::repair::{repair_on_grid, RepairOptions};
 use crate::tokenizer::{self, Grammar};
 use crate::{Result, Tokenizer, TriangleMesh};
 use decode::{Decoded, FarPoint};
@@ -85,12 +86,16 @@ impl EdgeRunner {
     }
 
     /// Whether the mesh is repaired first.
-    pub fn repairs(&self) -> bool {
+    pub fn does_repair(&self) -> bool {
         self.repair
     }
 
     /// The mesh on the grid that the tokens will describe.
     fn on_grid(&self, mesh: &TriangleMesh) -> Result<GridMesh> {
+        if self.repair {
+            let bins = self.resolution();
+            return Ok(repair_on_grid(mesh, bins, &RepairOptions::default())?.mesh);
+        }
         mesh.check()?;
         Ok(GridMesh {
             vertices: grid::quantize(mesh, self.vocabulary.bins())?,
@@ -150,12 +155,15 @@ impl EdgeRunner {
         if decoded.faces.len() != mesh.faces.len() || encoding.counts.n_repeated_visits > 0 {
             return false;
         }
-        let given = |f: u32| mesh.faces[f as usize].map(|v| mesh.vertices[v as usize].map(i64::from));
+        let given =
+            |f: u32| mesh.faces[f as usize].map(|v| mesh.vertices[v as usize].map(i64::from));
         let order = &encoding.face_order;
         let read = |i: usize| decoded.faces[i].map(|v| decoded.points[v as usize]);
         let all_same = (0..order.len()).all(|i| is_same_triangle(read(i), given(order[i])));
         all_same || {
-            let mut read: Vec<_> = (0..order.len()).map(|i| rotated_to_least(read(i))).collect();
+            let mut read: Vec<_> = (0..order.len())
+                .map(|i| rotated_to_least(read(i)))
+                .collect();
             let mut given: Vec<_> = order.iter().map(|&f| rotated_to_least(given(f))).collect();
             read.sort_unstable();
             given.sort_unstable();
