@@ -6,6 +6,7 @@ pub mod face_edges;
 pub mod grid_mesh;
 pub mod half_edge;
 pub mod incidence;
+pub mod normalize;
 pub mod quantize;
 
 use crate::{MeshError, Result};
