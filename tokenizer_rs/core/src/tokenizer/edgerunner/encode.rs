@@ -49,7 +49,7 @@ pub struct Counts {
 ///
 /// Iterative, in O(F log F) for consistently oriented faces that form few handles: at a branch both boundary
 /// loops are followed no further than the shorter one is long. Where neighbours run in the same direction, the
-/// walk spends up to [`STEPS_PER_FACE`] steps a face on that and then no longer looks for the shorter loop.
+/// walk spends up to 1000 steps a face on that and then no longer looks for the shorter loop.
 pub fn walk(mesh: &GridMesh, vocabulary: &Vocabulary, sort: Sort) -> Walked {
     let half_edges = HalfEdges::new(&mesh.faces, mesh.vertices.len());
     let is_uniform = half_edges.is_uniform();
