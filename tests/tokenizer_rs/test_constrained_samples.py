@@ -34,7 +34,7 @@ def sample(tokenizer, n_tokens, seed):
 
 
 def assert_oriented_manifold(faces):
-    """By index: no directed edge twice, no edge of three faces, one fan around every vertex, no face twice."""
+    """By index: no face and no directed edge twice, at most two faces on an edge, one fan around a vertex."""
     assert (faces[:, [0, 1, 2]] != faces[:, [1, 2, 0]]).all()
     assert len({tuple(sorted(face)) for face in faces.tolist()}) == len(faces)
     directed = [(a, b) for f in faces.tolist() for a, b in zip(f, f[1:] + f[:1], strict=True)]
