@@ -6,6 +6,7 @@ pub mod grid_mesh;
 pub mod half_edge;
 pub mod incidence;
 pub mod quantize;
+pub mod radix_sort;
 
 use crate::{MeshError, Result};
 
