@@ -8,6 +8,7 @@ pub mod half_edge;
 pub mod incidence;
 pub mod normalize;
 pub mod quantize;
+pub mod radix_sort;
 
 use crate::{MeshError, Result};
 
