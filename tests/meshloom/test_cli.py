@@ -13,7 +13,7 @@ import trimesh
 from meshloom.demonstration import demo_sources
 
 
-def meshloom(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
+def meshloom(*arguments: str | int | Path) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "meshloom", *map(str, arguments)]
     return subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
 
@@ -72,6 +72,34 @@ def test_inspect_draws_before_and_after(tmp_path: Path, torus: Path) -> None:
     assert (tmp_path / "torus.png").read_bytes().startswith(b"\x89PNG")
 
 
+def test_compare_tokenizers_says_what_it_found_and_where(tmp_path: Path, torus: Path) -> None:
+    trimesh.creation.icosphere(1).export(tmp_path / "sphere.ply")
+    (tmp_path / "broken.stl").write_bytes(b"<html>not found</html>")
+    out = tmp_path / "comparison"
+    done = meshloom(
+        "compare-tokenizers",
+        tmp_path,
+        "--out",
+        out,
+        "--resolution",
+        64,
+        "--tokenizers",
+        "silksong",
+        "--no-nominal",
+    )
+    assert done.returncode == 0, done.stderr
+    for told in (
+        "2 meshes",
+        "grid 64",
+        "silksong",
+        "us/face to decode",
+        "NOT_A_MESH 1",
+        f"{out}/comparison.md",
+    ):
+        assert told in done.stdout
+    assert pl.read_parquet(out / "trials.parquet")["file"].to_list() == ["sphere.ply", "torus.obj"]
+
+
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
@@ -80,6 +108,8 @@ def test_inspect_draws_before_and_after(tmp_path: Path, torus: Path) -> None:
         (("curate", "builtin:", "--out", "OUT", "--preset", "silksong-v99"), "silksong-v11"),
         (("train", "demo", "schedule.stepz=1", "--data", "OUT", "--out", "OUT/run"), "schedule.stepz"),
         (("tokenize", "OUT/absent.obj"), "absent.obj"),
+        (("compare-tokenizers", "OUT/absent"), "absent"),
+        (("compare-tokenizers", "OUT", "--tokenizers", "bpt", "--out", "OUT/c"), "no mesh"),
         (("evaluate", "OUT/absent", "--data", "OUT", "--out", "OUT/e"), "absent"),
     ],
 )
