@@ -126,14 +126,18 @@ def repair(
 @app.command()
 def inspect(
     mesh: Path,
-    picture: Annotated[
-        Path | None, typer.Option(help="PNG to write: the mesh before and after repair.")
+    tokenizer: Annotated[str, typer.Option(help="silksong, edgerunner, face_sequence or loom.")] = "silksong",
+    resolution: Annotated[
+        int | None, typer.Option(help="Bins per axis; the tokenizer's own by default.")
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", "-o", help="Folder for inspection.png and inspection.html.")
     ] = None,
 ) -> None:
-    """What is in a mesh, before and after repair."""
+    """What is in a mesh, what a repair does to it, and how a tokenizer walks over it."""
     from meshloom import commands
 
-    commands.inspect(mesh, picture)
+    commands.inspect(mesh, tokenizer, resolution, out)
 
 
 @app.command("compare-tokenizers")

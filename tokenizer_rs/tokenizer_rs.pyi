@@ -1,4 +1,4 @@
-"""Turn triangle meshes into token sequences and back."""
+"""Read triangle meshes, turn them into token sequences and back."""
 
 from collections.abc import Iterable, Sequence
 from os import PathLike
@@ -26,7 +26,7 @@ class Topology(TypedDict):
     watertight: bool
 
 class MeshError(ValueError):
-    """A mesh or token sequence was refused; `code` is the stable name of the reason."""
+    """A file, mesh or token sequence was refused; `code` is the stable name of the reason."""
 
     code: str
 
@@ -102,8 +102,9 @@ class GrammarBatch:
     def allowed(self, remaining: int | None = None) -> NDArray[np.bool_]:
         """Which ids may follow in each row (size, vocab_size + 1); the last column is the end.
 
-        `remaining` is how many tokens, the end among them, may still be written to a row: a row that needs
-        that many to reach an end is held to a short way there.
+        `remaining` is how many tokens, the end among them, may still be written to a row: a row that could
+        miss its end with one more token of its choice is held to a short way there, so that a row that
+        begins with enough of them always ends.
         """
     def advance(self, tokens: ArrayLike) -> None:
         """Take the next token of each row (size,); the end id ends a row, after which anything is taken.
@@ -282,6 +283,45 @@ class Repaired:
 
 # --- reading files ---
 
+class LoadedMesh:
+    """Triangles of one file, world transforms applied, nothing welded."""
+
+    @property
+    def vertices(self) -> NDArray[np.float64]:
+        """Positions (V, 3), finite and each used by a face."""
+    @property
+    def faces(self) -> NDArray[np.int32]:
+        """Corners (F, 3), indices into `vertices`."""
+    @property
+    def n_geometries(self) -> int:
+        """Parts that the file keeps apart: primitives, materials, solids."""
+    @property
+    def n_unreferenced(self) -> int:
+        """Vertices that no face uses, left out of `vertices`."""
+
+def read_mesh(
+    path_or_bytes: str | PathLike[str] | bytes,
+    format: str | None = None,
+    folder: str | PathLike[str] | None = None,
+    max_triangles: int = 10_000_000,
+    max_bytes: int = 1 << 30,
+) -> LoadedMesh:
+    """Read a mesh file, or its bytes: all triangles of the default scene, or none.
+
+    `format` is one of glb, gltf, obj, off, ply, stl; by default the path's extension. Side files are looked
+    for in `folder` alone, by default that of the path. Both limits are on what the file unfolds to: triangles
+    with instances expanded, bytes with side files.
+
+    Raises MeshError with the code UNREADABLE_FILE, UNSUPPORTED_FORMAT, EMPTY_FILE, TOO_LARGE, NOT_A_MESH,
+    NEEDS_DECODER, MISSING_SIDE_FILE, LOAD, NON_FINITE, NO_TRIANGLES or TOO_MANY_FACES_RAW.
+    """
+
+def gltf_side_files(content: bytes) -> list[str]:
+    """Paths of the side files that a .gltf text names, relative to its folder and within it.
+
+    Empty where the text cannot be read.
+    """
+
 # --- measuring ---
 
 def measure(vertices: ArrayLike, faces: ArrayLike) -> Topology:
@@ -307,10 +347,10 @@ def repair(
     drop_collinear: bool = False,
     outward: bool = False,
 ) -> Repaired:
-    """Make any triangles an oriented manifold, without moving a vertex or losing a face.
+    """Make any triangles an oriented manifold of the same triangles; only degenerate and repeated ones go.
 
-    `vertices` (V, 3) are real and finite, `faces` (F, 3) whole numbers. With a `resolution` (2 to 65536 bins per
-    axis) the coordinates must lie in [-1, 1] and are quantised first. Equal positions become one vertex
+    `vertices` (V, 3) are real and finite, `faces` (F, 3) whole numbers. With a `resolution` (2 to 65536 bins
+    per axis) the coordinates must lie in [-1, 1] and are quantised first. Equal positions become one vertex
     unless `weld` is off; then vertices and faces keep the order of the input, copies come last.
     `outward` turns every part so that its signed volume is not negative, instead of asking the majority of
     its faces. Raises MeshError.

@@ -10,6 +10,8 @@ from PIL import Image
 
 from pipelines.furniture import FAMILIES, build
 from pipelines.pictures import (
+    Marks,
+    Panel,
     as_markdown_image,
     bits_plot,
     contact_sheet,
@@ -17,6 +19,7 @@ from pipelines.pictures import (
     histogram,
     pairs_sheet,
     ratio_plot,
+    panels_sheet,
     render_mesh,
     to_png,
 )
@@ -68,6 +71,35 @@ def test_what_cannot_be_drawn_draws_nothing():
     broken = np.concatenate([SQUARE, [[np.nan, 0, 0], [np.inf, 0, 0]]])
     with_broken = render_mesh(broken, [*FACES, [0, 4, 5]], 32)
     np.testing.assert_array_equal(with_broken, render_mesh(SQUARE, FACES, 32))
+
+
+def test_faces_have_colours_of_their_own():
+    image = render_mesh(SQUARE, FACES, 100, 0, 0, colour=[(200, 0, 0), (0, 0, 200)])
+    lower_right, upper_left = image[70, 70].astype(int), image[30, 30].astype(int)
+    assert lower_right[0] > 0 == lower_right[2]
+    assert upper_left[2] > 0 == upper_left[0]
+
+
+def test_marks_lie_on_the_surface_and_behind_what_is_before_them():
+    red, edge, dot = (255, 0, 0), SQUARE[[[0, 1]]], SQUARE[[[2, 2]]]
+    image = render_mesh(SQUARE, FACES, 100, 0, 0, marks=[Marks(edge, red, 0.03), Marks(dot, red, 0.05)])
+    is_red = (image == red).all(axis=2)
+    assert is_red[93:95, 10:90].any(axis=0).all()
+    assert is_red[5:8, 92:95].all()
+    assert not is_red[20:80].any()
+    behind = render_mesh(
+        SQUARE, FACES, 100, 0, 0, marks=[Marks(np.array([[[0, 0.5, -1], [1, 0.5, -1]]]), red)]
+    )
+    assert not (behind == red).all(axis=2).any()
+
+
+def test_panels_have_titles_and_legends():
+    panel = Panel("a", SQUARE, FACES, legend=(("edges", (200, 10, 10)), ("faces", (10, 10, 200))))
+    png = panels_sheet([panel, panel, panel], size=200)
+    assert opened(png).size == (400, 2 * 240)
+    below = np.asarray(opened(png).convert("RGB"))[220:240, :200]
+    assert (below == (200, 10, 10)).all(axis=2).any()
+    assert opened(panels_sheet([])).size[0] > 0
 
 
 def test_png_of_an_image_has_its_pixels():

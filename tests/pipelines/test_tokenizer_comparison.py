@@ -16,9 +16,11 @@ from pipelines.reading import read_mesh
 from pipelines.reasons import Reason
 from pipelines.settings import WorkerLimits
 from pipelines.tables import ComparedMeshes, TokenizerSummary, TokenizerTimes, TokenizerTrials, validate
-from pipelines.tokenizer_comparison import compare_tokenizers, folder_files
+from pipelines.tokenizer_comparison import available, compare_tokenizers, folder_files
 from pipelines.tokenizer_trials import TOKENIZERS, try_tokenizer
+from pipelines.tokenizers import TokenizerError
 
+NAMES = available(128)
 ONE_WORKER = WorkerLimits(workers=1)
 TABLES = {
     "meshes": ComparedMeshes,
@@ -74,14 +76,14 @@ def test_every_file_is_a_row(out: Path) -> None:
 
 def test_a_refused_mesh_is_a_row_with_its_code(out: Path) -> None:
     trials = pl.read_parquet(out / "trials.parquet")
-    assert trials.height == 4 * len(TOKENIZERS)
-    refused = trials.filter(tokenizer="silksong", file="triangle.obj").row(0, named=True)
+    assert trials.height == 4 * len(NAMES)
+    refused = trials.filter(tokenizer="silksong-reference", file="triangle.obj").row(0, named=True)
     assert (refused["code"], refused["n_tokens"], refused["is_exact"]) == ("NO_VALID_COMPONENT", None, None)
-    summary = pl.read_parquet(out / "summary.parquet").filter(tokenizer="silksong", meshes="accepted")
+    summary = pl.read_parquet(out / "summary.parquet").filter(tokenizer="silksong-reference", meshes="accepted")
     assert (summary["n_meshes"].item(), summary["n_refused"].item()) == (3, 1)
 
 
-@pytest.mark.parametrize("name", list(TOKENIZERS))
+@pytest.mark.parametrize("name", NAMES)
 def test_the_summary_is_what_the_tokenizer_gives(out: Path, folder: Path, name: str) -> None:
     tokenizer = TOKENIZERS[name](128)
     sequences, faces, nominal, ratios = [], 0, 0.0, []
@@ -126,15 +128,24 @@ def test_the_same_meshes_give_the_same_bytes(out: Path, folder: Path, tmp_path: 
 
 def test_the_table_for_people_names_tokenizers_and_reasons(out: Path) -> None:
     text = (out / "comparison.md").read_text()
-    for name in TOKENIZERS:
+    for name in NAMES:
         assert f"| {name} |" in text
-    assert "silksong refused NO_VALID_COMPONENT 1" in text
+    assert "silksong-reference refused NO_VALID_COMPONENT 1" in text
     assert "3 files gave no mesh: NOT_A_MESH 1, UNSUPPORTED_FORMAT 1, ZERO_EXTENT 1" in text
+
+
+def test_meshes_that_all_accept_are_summed_up_apart(out: Path) -> None:
+    summary = pl.read_parquet(out / "summary.parquet")
+    accepted, common = (summary.filter(meshes=name, tokenizer="edgerunner") for name in ("accepted", "common"))
+    assert (accepted["n_meshes"].item(), common["n_meshes"].item()) == (4, 3)
+    assert accepted["n_faces"].item() - common["n_faces"].item() == 1
+    assert set(summary.filter(meshes="common")["n_faces"]) == {common["n_faces"].item()}
+    assert "The 3 meshes that every tokenizer accepts:" in (out / "comparison.md").read_text()
 
 
 def test_without_nominal_bits_they_are_null(folder: Path, tmp_path: Path) -> None:
     report = compare_tokenizers(
-        folder_files(folder), tmp_path, 64, ["silksong"], with_nominal_bits=False, limits=ONE_WORKER
+        folder_files(folder), tmp_path, 64, ["silksong-reference"], with_nominal_bits=False, limits=ONE_WORKER
     )
     assert report.summary["nominal_bits_per_face"].null_count() == report.summary.height
     assert report.resolution == 64
@@ -219,12 +230,12 @@ def test_a_sample_is_always_the_same(folder: Path) -> None:
 
 def test_what_cannot_be_compared_is_an_error(folder: Path, tmp_path: Path) -> None:
     files = folder_files(folder)
-    with pytest.raises(ValueError, match="choose from silksong"):
+    with pytest.raises(ValueError, match="choose from face-sequence"):
         compare_tokenizers(files, tmp_path, tokenizers=["bpt"])
-    with pytest.raises(ValueError, match="choose from silksong"):
+    with pytest.raises(ValueError, match="choose from face-sequence"):
         compare_tokenizers(files, tmp_path, tokenizers=[])
-    with pytest.raises(tokenizer_rs.MeshError):
-        compare_tokenizers(files, tmp_path, resolution=0)
+    with pytest.raises(TokenizerError, match="resolution"):
+        compare_tokenizers(files, tmp_path, resolution=1, tokenizers=["edgerunner"])
     with pytest.raises(ValueError, match="not a folder"):
         folder_files(folder / "absent")
     with pytest.raises(ValueError, match="holds no mesh"):

@@ -6,8 +6,10 @@
 mod arrays;
 mod batch;
 mod codecs;
+mod columns;
 mod encoding;
 mod error;
+mod files;
 mod grammar;
 mod measure;
 mod merges;
@@ -35,6 +37,7 @@ fn tokenizer_rs(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<read::PyLoadedMesh>()?;
     module.add_function(wrap_pyfunction!(measure::adaptive_bits, module)?)?;
     module.add_function(wrap_pyfunction!(measure::measure, module)?)?;
+    module.add_function(wrap_pyfunction!(files::tokenize_files, module)?)?;
     module.add_function(wrap_pyfunction!(repair::repair, module)?)?;
     module.add_function(wrap_pyfunction!(read::read_mesh, module)?)?;
     module.add_function(wrap_pyfunction!(read::gltf_side_files, module)?)?;
@@ -75,6 +78,7 @@ fn tokenizer_rs(module: &Bound<'_, PyModule>) -> PyResult<()> {
             "silksong_encode_between_layers",
             "silksong_encode_in_layer",
             "silksong_window_table",
+            "tokenize_files",
         ],
     )?;
     Ok(())

@@ -1,6 +1,7 @@
 //! Topology counts, and bits of token sequences.
 
 use meshloom_tokenizer_core as core;
+use meshloom_tokenizer_core::measure::Topology;
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 use pyo3::IntoPyObjectExt;
@@ -65,16 +66,25 @@ pub fn measure<'py>(
     let mesh = mesh_from(vertices, faces)?;
     let topology = guarded(py, || core::measure::measure(&mesh)).map_err(|f| f.into_error(py))?;
     let dict = PyDict::new(py);
-    dict.set_item("vertices", topology.vertices)?;
-    dict.set_item("faces", topology.faces)?;
-    dict.set_item("edges", topology.edges)?;
-    dict.set_item("boundary_edges", topology.boundary_edges)?;
-    dict.set_item("nonmanifold_edges", topology.non_manifold_edges)?;
-    dict.set_item("inconsistent_edges", topology.inconsistent_edges)?;
-    dict.set_item("nonmanifold_vertices", topology.non_manifold_vertices)?;
-    dict.set_item("components", topology.components)?;
-    dict.set_item("degenerate_faces", topology.degenerate_faces)?;
-    dict.set_item("duplicate_faces", topology.duplicate_faces)?;
+    for (name, count) in counts(&topology) {
+        dict.set_item(name, count)?;
+    }
     dict.set_item("watertight", topology.is_watertight)?;
     Ok(dict)
+}
+
+/// The counts with their names.
+pub fn counts(topology: &Topology) -> [(&'static str, usize); 10] {
+    [
+        ("vertices", topology.vertices),
+        ("faces", topology.faces),
+        ("edges", topology.edges),
+        ("boundary_edges", topology.boundary_edges),
+        ("nonmanifold_edges", topology.non_manifold_edges),
+        ("inconsistent_edges", topology.inconsistent_edges),
+        ("nonmanifold_vertices", topology.non_manifold_vertices),
+        ("components", topology.components),
+        ("degenerate_faces", topology.degenerate_faces),
+        ("duplicate_faces", topology.duplicate_faces),
+    ]
 }
