@@ -216,17 +216,26 @@ def compare_tokenizers(
 ) -> None:
     """Compare tokenizers on the meshes of a folder and print the summary."""
     from pipelines import tokenizer_comparison as comparison
+    from pipelines.tokenizer_report import COLUMNS, cell
 
-    names = list(comparison.TOKENIZERS) if tokenizers is None else tokenizers
     files = comparison.folder_files(folder, sample)
     with StageProgress() as progress:
         report = comparison.compare_tokenizers(
-            files, out, resolution, names, nominal, WorkerLimits(workers=workers), progress
+            files, out, resolution, tokenizers, nominal, WorkerLimits(workers=workers), progress
         )
-    console.print(report.markdown(), soft_wrap=True)
-    for row in report.microseconds_per_face().iter_rows(named=True):
-        times = f"{row['encode']:.1f} us per face to encode, {row['decode']:.1f} us to decode"
-        console.print(f"{row['tokenizer']}: {times}")
+    times = {row["tokenizer"]: row for row in report.microseconds_per_face().iter_rows(named=True)}
+    for meshes, summary in report.sets().items():
+        rows = summary.rows(named=True)
+        note = "" if meshes == "accepted" else ", those that every tokenizer accepts"
+        table = Table("measure", *(row["tokenizer"] for row in rows), title=report.title() + note)
+        for name, (title, form) in COLUMNS.items():
+            table.add_row(title, *(cell(row[name], form) for row in rows))
+        for way in ("encode", "decode") if meshes == "accepted" else ():
+            found = (times.get(row["tokenizer"], {}).get(way) for row in rows)
+            table.add_row(f"us/face to {way}", *(cell(microseconds, "{:.2f}") for microseconds in found))
+        console.print(table)
+    for line in report.refusals():
+        console.print(line, soft_wrap=True)
     console.print(
         f"table: {out}/comparison.md; plots: {out}/lengths.png, {out}/bits.png; "
         f"every file: {out}/meshes.parquet; every mesh and tokenizer: {out}/trials.parquet",
