@@ -146,6 +146,25 @@ def inspect(
     commands.inspect(mesh, tokenizer, resolution, out)
 
 
+@app.command("compare-tokenizers")
+def compare_tokenizers(
+    folder: Annotated[Path, typer.Argument(help="Folder of meshes, searched through all its subfolders.")],
+    out: OutFolder = Path("tokenizer-comparison"),
+    resolution: Annotated[int, typer.Option(help="Quantisation bins per axis.")] = 128,
+    tokenizers: Annotated[
+        str | None, typer.Option(help="Names with commas between them; all tokenizers by default.")
+    ] = None,
+    sample: Annotated[int | None, typer.Option(min=1, help="Only so many files, always the same.")] = None,
+    nominal: Annotated[bool, typer.Option(help="Run each grammar to count the legal tokens.")] = True,
+    workers: Annotated[int, typer.Option(min=0, help="Processes; 0 = one per core.")] = 0,
+) -> None:
+    """How long and how rich each tokenizer's sequences of your meshes are, and whether the meshes return."""
+    from meshloom import commands
+
+    names = None if tokenizers is None else [name.strip() for name in tokenizers.split(",")]
+    commands.compare_tokenizers(folder, out, resolution, names, sample, nominal, workers)
+
+
 @app.command()
 def demo(
     data: Annotated[

@@ -208,6 +208,35 @@ def inspect(mesh: Path, tokenizer: str, resolution: int | None, out: Path | None
             console.print(f"written: {path}", markup=False, soft_wrap=True)
 
 
+def compare_tokenizers(
+    folder: Path,
+    out: Path,
+    resolution: int,
+    tokenizers: list[str] | None,
+    sample: int | None,
+    nominal: bool,
+    workers: int,
+) -> None:
+    """Compare tokenizers on the meshes of a folder and print the summary."""
+    from pipelines import tokenizer_comparison as comparison
+
+    names = list(comparison.TOKENIZERS) if tokenizers is None else tokenizers
+    files = comparison.folder_files(folder, sample)
+    with StageProgress() as progress:
+        report = comparison.compare_tokenizers(
+            files, out, resolution, names, nominal, WorkerLimits(workers=workers), progress
+        )
+    console.print(report.markdown(), soft_wrap=True)
+    for row in report.microseconds_per_face().iter_rows(named=True):
+        times = f"{row['encode']:.1f} us per face to encode, {row['decode']:.1f} us to decode"
+        console.print(f"{row['tokenizer']}: {times}")
+    console.print(
+        f"table: {out}/comparison.md; plots: {out}/lengths.png, {out}/bits.png; "
+        f"every file: {out}/meshes.parquet; every mesh and tokenizer: {out}/trials.parquet",
+        soft_wrap=True,
+    )
+
+
 def _two_columns(title: str, values: dict) -> Table:
     table = Table("name", "value", title=title)
     for name, value in values.items():

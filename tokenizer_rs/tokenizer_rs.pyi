@@ -1,7 +1,8 @@
-"""Turn triangle meshes into token sequences and back."""
+"""Read triangle meshes, turn them into token sequences and back."""
 
-from collections.abc import Sequence
-from typing import Any, Literal, TypedDict
+from collections.abc import Iterable, Sequence
+from os import PathLike
+from typing import Any, Literal, TypedDict, overload
 
 import numpy as np
 import pyarrow as pa
@@ -25,7 +26,7 @@ class Topology(TypedDict):
     watertight: bool
 
 class MeshError(ValueError):
-    """A mesh or token sequence was refused; `code` is the stable name of the reason."""
+    """A file, mesh or token sequence was refused; `code` is the stable name of the reason."""
 
     code: str
 
@@ -151,6 +152,12 @@ class Tokenizer:
         """The grammar state before the first token."""
     def grammar_batch(self, size: int) -> GrammarBatch:
         """Grammar states of `size` sequences that are written side by side."""
+    def nominal_bits(self, tokens: ArrayLike) -> float:
+        """Bits of the sequence and its end where every legal token is equally likely.
+
+        The sum of log2 of how many tokens may come at each place, the end counted as one where it may;
+        raises MeshError where the grammar does not allow a token or the end after the last one.
+        """
     def describe(self, token: int) -> str:
         """What a token stands for, in a few words."""
 
@@ -178,6 +185,53 @@ class Silksong(Tokenizer):
 # --- face sequence ---
 
 # --- loom ---
+
+# --- merges ---
+
+class Merges:
+    """Merged tokens on top of a vocabulary (byte pair encoding, arXiv 1508.07909).
+
+    Merge `i` on `n` ids makes the id `n + i` out of two ids below it.
+    """
+
+    @staticmethod
+    def learn(sequences: Iterable[ArrayLike], base_vocab_size: int, n_merges: int) -> Merges:
+        """Merge the commonest pair of neighbours again and again; no pair spans two sequences.
+
+        Occurrences that overlap count once, of equally common pairs the least comes first. Stops early
+        where no pair occurs twice. Raises MeshError for tokens outside the vocabulary.
+        """
+    @staticmethod
+    def load(path: str | PathLike[str]) -> Merges:
+        """Read a file that `save` wrote; raises MeshError, code INVALID_MERGES."""
+    def save(self, path: str | PathLike[str]) -> None:
+        """Write a JSON file."""
+    def apply(self, tokens: ArrayLike) -> NDArray[np.int32]:
+        """Write a sequence with merged tokens; raises MeshError for ids outside the base vocabulary."""
+    def expand(self, tokens: ArrayLike) -> NDArray[np.int32]:
+        """Write a sequence without merged tokens; ids outside the vocabulary become -1."""
+    @property
+    def base_vocab_size(self) -> int:
+        """Number of ids that are not merged."""
+    @property
+    def vocab_size(self) -> int:
+        """Number of ids, merged ones included."""
+    @property
+    def pairs(self) -> list[tuple[int, int]]:
+        """The two ids that each merged token is made of, in the order of their ids."""
+    def __len__(self) -> int: ...
+
+class Merged(Tokenizer):
+    """Any tokenizer, with merged tokens on top."""
+
+    def __new__(cls, tokenizer: Tokenizer, merges: Merges) -> Merged:
+        """Put merges on a tokenizer; they must be made for as many ids as it has."""
+    @property
+    def tokenizer(self) -> Tokenizer:
+        """The tokenizer below."""
+    @property
+    def merges(self) -> Merges:
+        """The merges."""
 
 # --- repair ---
 
@@ -229,10 +283,61 @@ class Repaired:
 
 # --- reading files ---
 
+class LoadedMesh:
+    """Triangles of one file, world transforms applied, nothing welded."""
+
+    @property
+    def vertices(self) -> NDArray[np.float64]:
+        """Positions (V, 3), finite and each used by a face."""
+    @property
+    def faces(self) -> NDArray[np.int32]:
+        """Corners (F, 3), indices into `vertices`."""
+    @property
+    def n_geometries(self) -> int:
+        """Parts that the file keeps apart: primitives, materials, solids."""
+    @property
+    def n_unreferenced(self) -> int:
+        """Vertices that no face uses, left out of `vertices`."""
+
+def read_mesh(
+    path_or_bytes: str | PathLike[str] | bytes,
+    format: str | None = None,
+    folder: str | PathLike[str] | None = None,
+    max_triangles: int = 10_000_000,
+    max_bytes: int = 1 << 30,
+) -> LoadedMesh:
+    """Read a mesh file, or its bytes: all triangles of the default scene, or none.
+
+    `format` is one of glb, gltf, obj, off, ply, stl; by default the path's extension. Side files are looked
+    for in `folder` alone, by default that of the path. Both limits are on what the file unfolds to: triangles
+    with instances expanded, bytes with side files.
+
+    Raises MeshError with the code UNREADABLE_FILE, UNSUPPORTED_FORMAT, EMPTY_FILE, TOO_LARGE, NOT_A_MESH,
+    NEEDS_DECODER, MISSING_SIDE_FILE, LOAD, NON_FINITE, NO_TRIANGLES or TOO_MANY_FACES_RAW.
+    """
+
+def gltf_side_files(content: bytes) -> list[str]:
+    """Paths of the side files that a .gltf text names, relative to its folder and within it.
+
+    Empty where the text cannot be read.
+    """
+
 # --- measuring ---
 
 def measure(vertices: ArrayLike, faces: ArrayLike) -> Topology:
     """Count edges, fans, pieces and defects of a mesh."""
+
+@overload
+def adaptive_bits(sequences: Iterable[ArrayLike], vocab_size: int, order: int) -> float: ...
+@overload
+def adaptive_bits(sequences: Iterable[ArrayLike], vocab_size: int, order: Sequence[int]) -> list[float]:
+    """Bits of all sequences and their ends for an adaptive coder with contexts of up to `order` tokens.
+
+    With N occurrences and D different symbols seen in a context of length j, n of them equal to s:
+    p_j(s) = (n + D p_{j-1}(s)) / (N + D), p_j = p_{j-1} in a new context, p_{-1} = 1 / (vocab_size + 1).
+    Counts are kept from sequence to sequence; a sequence's beginning is filled with a start mark. Orders
+    go from 0 to 8. Raises MeshError for tokens outside the vocabulary.
+    """
 
 def repair(
     vertices: ArrayLike,
@@ -242,10 +347,10 @@ def repair(
     drop_collinear: bool = False,
     outward: bool = False,
 ) -> Repaired:
-    """Make any triangles an oriented manifold, without moving a vertex or losing a face.
+    """Make any triangles an oriented manifold of the same triangles; only degenerate and repeated ones go.
 
-    `vertices` (V, 3) are real and finite, `faces` (F, 3) whole numbers. With a `resolution` (2 to 65536 bins per
-    axis) the coordinates must lie in [-1, 1] and are quantised first. Equal positions become one vertex
+    `vertices` (V, 3) are real and finite, `faces` (F, 3) whole numbers. With a `resolution` (2 to 65536 bins
+    per axis) the coordinates must lie in [-1, 1] and are quantised first. Equal positions become one vertex
     unless `weld` is off; then vertices and faces keep the order of the input, copies come last.
     `outward` turns every part so that its signed volume is not negative, instead of asking the majority of
     its faces. Raises MeshError.

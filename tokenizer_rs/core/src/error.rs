@@ -73,6 +73,21 @@ pub enum MeshError {
         /// Largest accepted number.
         limit: usize,
     },
+    /// All vertices lie in one point.
+    #[error("the bounding box of {n_vertices} vertices is a point; give a mesh with an extent")]
+    ZeroExtent {
+        /// Vertices of the mesh.
+        n_vertices: usize,
+    },
+    /// The work on one item took too long and was given up.
+    #[error("not finished after {seconds} s; simplify the mesh or raise seconds_per_item")]
+    TimeLimit {
+        /// The limit, as text since it need not be whole.
+        seconds: String,
+    },
+    /// The library itself failed.
+    #[error("the tokenizer met a defect of its own; please report this mesh")]
+    Defect,
     /// The mesh has more faces than are accepted before any cleaning.
     #[error("{found} input faces, more than max_face_num_raw = {limit}; decimate the mesh or raise the limit")]
     TooManyFacesRaw {
@@ -213,6 +228,9 @@ impl MeshError {
             Self::Load(_) => "LOAD",
             Self::NonFinite { .. } => "NON_FINITE",
             Self::NoTriangles { .. } => "NO_TRIANGLES",
+            Self::ZeroExtent { .. } => "ZERO_EXTENT",
+            Self::TimeLimit { .. } => "TIME_LIMIT",
+            Self::Defect => "INTERNAL",
             Self::TooManyFacesRaw { .. } | Self::TooManyTriangles { .. } => "TOO_MANY_FACES_RAW",
             Self::ValenceLimit { .. } => "VALENCE_LIMIT",
             Self::NonManifoldVertexLimit { .. } => "NM_VERT_LIMIT",

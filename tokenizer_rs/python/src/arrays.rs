@@ -56,6 +56,12 @@ pub fn tokens_from(tokens: &Bound<'_, PyAny>) -> PyResult<Vec<i32>> {
         .collect())
 }
 
+/// Owned token ids of every sequence of an iterable.
+pub fn sequences_from(sequences: &Bound<'_, PyAny>) -> PyResult<Vec<Vec<i32>>> {
+    let items = sequences.try_iter()?;
+    items.map(|tokens| tokens_from(&tokens?)).collect()
+}
+
 /// `value` as an array of `dtype` with trailing shape `inner`; its kind must be one of `kinds`.
 pub fn converted<'py>(
     value: &Bound<'py, PyAny>,

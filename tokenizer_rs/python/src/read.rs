@@ -23,27 +23,35 @@ pub struct PyLoadedMesh {
     n_unreferenced: usize,
 }
 
+/// What is read.
 #[derive(FromPyObject)]
-enum Source {
+pub enum Source {
+    /// The bytes of a file.
     Bytes(PyBackedBytes),
+    /// A file.
     Path(PathBuf),
 }
 
 /// Read a mesh file, or its bytes.
 #[pyfunction]
-#[pyo3(signature = (path_or_bytes, format=None, folder=None, max_triangles=None, max_bytes=None))]
+#[pyo3(signature = (
+    path_or_bytes,
+    format=None,
+    folder=None,
+    max_triangles=ReadLimits::DEFAULT.max_triangles,
+    max_bytes=ReadLimits::DEFAULT.max_bytes,
+))]
 pub fn read_mesh(
     py: Python<'_>,
     path_or_bytes: Source,
     format: Option<&str>,
     folder: Option<PathBuf>,
-    max_triangles: Option<usize>,
-    max_bytes: Option<u64>,
+    max_triangles: usize,
+    max_bytes: u64,
 ) -> PyResult<PyLoadedMesh> {
-    let defaults = ReadLimits::default();
     let limits = ReadLimits {
-        max_triangles: max_triangles.unwrap_or(defaults.max_triangles),
-        max_bytes: max_bytes.unwrap_or(defaults.max_bytes),
+        max_triangles,
+        max_bytes,
     };
     let fail = |failure: Failure| failure.into_error(py);
     let format = match (format, &path_or_bytes) {

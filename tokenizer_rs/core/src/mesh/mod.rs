@@ -5,6 +5,7 @@ pub mod components;
 pub mod grid_mesh;
 pub mod half_edge;
 pub mod incidence;
+pub mod normalize;
 pub mod quantize;
 
 use crate::{MeshError, Result};

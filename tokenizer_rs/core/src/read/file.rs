@@ -21,7 +21,7 @@ pub fn read_regular(path: &Path, limit: u64) -> Result<std::result::Result<Vec<u
         Err(error) => return Ok(Err(error.to_string())),
     };
     check_size(size, limit)?;
-    let mut content = Vec::new();
+    let mut content = Vec::with_capacity(usize::try_from(size).unwrap_or_default());
     // A file may grow while it is read, so its size alone is no bound.
     if let Err(error) = file.take(limit.saturating_add(1)).read_to_end(&mut content) {
         return Ok(Err(error.to_string()));

@@ -92,12 +92,17 @@ pub struct ReadLimits {
     pub max_bytes: u64,
 }
 
+impl ReadLimits {
+    /// Ten million triangles and a gibibyte.
+    pub const DEFAULT: Self = Self {
+        max_triangles: 10_000_000,
+        max_bytes: 1 << 30,
+    };
+}
+
 impl Default for ReadLimits {
     fn default() -> Self {
-        Self {
-            max_triangles: 10_000_000,
-            max_bytes: 1 << 30,
-        }
+        Self::DEFAULT
     }
 }
 

@@ -75,22 +75,11 @@ impl Triangles {
         end_slots(h % 3).map(|slot| corners[slot as usize])
     }
 
-    /// Triangles in the order of their input faces.
-    pub fn by_source(&self) -> Vec<u32> {
-        let mut order: Vec<u32> = (0..self.len() as u32).collect();
-        order.sort_unstable_by_key(|&f| self.source[f as usize]);
-        order
-    }
-
-    /// Where a vertex stands among the corners of a triangle.
-    pub fn slot_of(&self, f: u32, vertex: u32) -> u32 {
-        let corners = self.corners[f as usize];
-        u32::from(corners[1] == vertex) + 2 * u32::from(corners[2] == vertex)
-    }
-
-    /// The corners `3f + slot` of a triangle in the direction it runs, from a slot on.
-    pub fn corners_from(&self, f: u32, slot: u32) -> [u32; 3] {
-        let step = if self.is_turned[f as usize] { 2 } else { 1 };
+    /// The corners of a triangle in the direction it runs, from one of them on; corner `i` of triangle `f`
+    /// is `3f + i`.
+    pub fn corners_from(&self, corner: u32) -> [u32; 3] {
+        let (f, slot) = (corner / 3, corner % 3);
+        let step = 1 + u32::from(self.is_turned[f as usize]);
         [slot, (slot + step) % 3, (slot + 2 * step) % 3].map(|slot| 3 * f + slot)
     }
 

@@ -11,14 +11,19 @@ use crate::mesh::Face;
 pub(super) struct Edges {
     /// For each half-edge the one it is joined to, or [`NONE`].
     pub opposite: Vec<u32>,
-    contested: Vec<u32>,
-    contested_ends: Vec<usize>,
+}
+
+/// Lists of half-edges, one for each edge where not all can stay joined.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Contested {
+    half_edges: Vec<u32>,
+    ends: Vec<usize>,
 }
 
 impl Edges {
     /// Joins the two half-edges of every edge that has two; edges with more are contested. Cost O(F) for
     /// bounded valence, O(F log F) always.
-    pub fn new(n_vertices: usize, corners: &[Face]) -> Self {
+    pub fn new(n_vertices: usize, corners: &[Face]) -> (Self, Contested) {
         let half_edges = || {
             corners.iter().zip(0_u32..).flat_map(|(face, f)| {
                 [0, 1, 2].map(|j| {
@@ -46,8 +51,8 @@ impl Edges {
 
         let mut edges = Self {
             opposite: vec![NONE; sorted.len()],
-            ..Self::default()
         };
+        let mut contested = Contested::default();
         for v in 0..n_vertices {
             let bucket = &mut sorted[offsets[v] as usize..offsets[v + 1] as usize];
             bucket.sort_unstable();
@@ -55,11 +60,11 @@ impl Edges {
                 match *run {
                     [] | [_] => {}
                     [(_, g), (_, h)] => edges.join(g, h),
-                    _ => edges.contest(run.iter().map(|&(_, h)| h)),
+                    _ => contested.push(run.iter().map(|&(_, h)| h)),
                 }
             }
         }
-        edges
+        (edges, contested)
     }
 
     /// Joins two half-edges.
@@ -80,26 +85,21 @@ impl Edges {
     pub fn is_joined(&self, h: u32) -> bool {
         self.opposite[h as usize] != NONE
     }
+}
 
-    /// Notes the half-edges of one edge, not all of which can stay joined.
-    pub fn contest(&mut self, half_edges: impl IntoIterator<Item = u32>) {
-        self.contested.extend(half_edges);
-        self.contested_ends.push(self.contested.len());
+impl Contested {
+    /// Adds the half-edges of an edge, in ascending order.
+    pub fn push(&mut self, half_edges: impl IntoIterator<Item = u32>) {
+        self.half_edges.extend(half_edges);
+        self.ends.push(self.half_edges.len());
     }
 
-    /// Number of contested edges.
-    pub fn n_contested(&self) -> usize {
-        self.contested_ends.len()
-    }
-
-    /// The half-edges of a contested edge in ascending order.
-    pub fn contested(&self, i: usize) -> &[u32] {
-        let start = if i == 0 {
-            0
-        } else {
-            self.contested_ends[i - 1]
-        };
-        &self.contested[start..self.contested_ends[i]]
+    /// The half-edges of each edge.
+    pub fn iter(&self) -> impl Iterator<Item = &[u32]> + '_ {
+        let starts = std::iter::once(0).chain(self.ends.iter().copied());
+        starts
+            .zip(&self.ends)
+            .map(|(start, &end)| &self.half_edges[start..end])
     }
 }
 
@@ -110,18 +110,15 @@ mod tests {
     #[test]
     fn two_are_joined_and_three_are_contested() {
         // A book of three pages on edge 0-1, and a triangle on edge 0-2 of the first page.
-        let edges = Edges::new(6, &[[0, 1, 2], [0, 1, 3], [0, 1, 4], [0, 2, 5]]);
-        assert_eq!(
-            (edges.n_contested(), edges.contested(0)),
-            (1, &[2, 5, 8][..])
-        );
+        let (edges, contested) = Edges::new(6, &[[0, 1, 2], [0, 1, 3], [0, 1, 4], [0, 2, 5]]);
+        assert_eq!(contested.iter().collect::<Vec<_>>(), [&[2, 5, 8]]);
         assert_eq!((edges.opposite[1], edges.opposite[11]), (11, 1));
         assert_eq!(edges.opposite.iter().filter(|&&h| h != NONE).count(), 2);
     }
 
     #[test]
     fn a_cut_ends_both_sides() {
-        let mut edges = Edges::new(4, &[[0, 1, 2], [0, 1, 3]]);
+        let (mut edges, _) = Edges::new(4, &[[0, 1, 2], [0, 1, 3]]);
         assert!(edges.is_joined(2) && edges.is_joined(5));
         edges.cut(5);
         edges.cut(5);

@@ -6,7 +6,7 @@ use std::path::{Component, Path};
 use base64::prelude::{Engine, BASE64_STANDARD};
 use percent_encoding::percent_decode_str;
 
-use super::document::Buffer;
+use super::document::{Buffer, Object};
 use crate::read::file::{check_size, read_regular};
 use crate::read::ReadLimits;
 use crate::{MeshError, Result};
@@ -15,7 +15,7 @@ use crate::{MeshError, Result};
 ///
 /// `n_bytes` have been read already and count against the limit.
 pub fn load<'a>(
-    buffers: &'a [Buffer],
+    buffers: &'a [Object<Buffer>],
     binary: Option<&'a [u8]>,
     n_bytes: usize,
     folder: Option<&Path>,

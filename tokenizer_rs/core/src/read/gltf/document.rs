@@ -5,8 +5,12 @@
 //! negative; whether references lead anywhere is checked where they are followed.
 
 use std::borrow::Cow;
+use std::fmt;
+use std::marker::PhantomData;
+use std::ops::Deref;
 
-use serde::de::{Deserialize, Deserializer, IgnoredAny};
+use serde::de::value::MapAccessDeserializer;
+use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, Visitor};
 use serde_json::Value;
 
 use crate::{MeshError, Result};
@@ -42,20 +46,20 @@ const DECODED_EXTENSION: &str = "KHR_draco_mesh_compression";
 #[serde(default, rename_all = "camelCase")]
 pub struct Document<'a> {
     #[serde(deserialize_with = "present")]
-    asset: Option<Asset>,
+    asset: Option<Object<Asset>>,
     extensions_required: Vec<String>,
     #[serde(deserialize_with = "present")]
     pub scene: Option<u32>,
     #[serde(deserialize_with = "present")]
-    pub scenes: Option<Vec<Scene>>,
+    pub scenes: Option<Vec<Object<Scene>>>,
     #[serde(deserialize_with = "present")]
-    pub nodes: Option<Vec<Node>>,
+    pub nodes: Option<Vec<Object<Node>>>,
     #[serde(deserialize_with = "present")]
-    pub meshes: Option<Vec<Mesh>>,
-    pub accessors: Vec<Accessor>,
-    pub buffer_views: Vec<BufferView>,
+    pub meshes: Option<Vec<Object<Mesh>>>,
+    pub accessors: Vec<Object<Accessor>>,
+    pub buffer_views: Vec<Object<BufferView>>,
     #[serde(borrow)]
-    pub buffers: Vec<Buffer<'a>>,
+    pub buffers: Vec<Object<Buffer<'a>>>,
 }
 
 #[derive(Debug, serde::Deserialize)]
@@ -85,7 +89,7 @@ pub struct Node {
     pub rotation: Option<Box<[Real; 4]>>,
     #[serde(deserialize_with = "present")]
     pub scale: Option<Box<[Real; 3]>>,
-    pub extensions: NodeExtensions,
+    pub extensions: Object<NodeExtensions>,
 }
 
 #[derive(Debug, Default, serde::Deserialize)]
@@ -99,7 +103,7 @@ pub struct NodeExtensions {
 #[derive(Debug, Default, serde::Deserialize)]
 #[serde(default)]
 pub struct Mesh {
-    pub primitives: Vec<Primitive>,
+    pub primitives: Vec<Object<Primitive>>,
 }
 
 #[derive(Debug, Default, serde::Deserialize)]
@@ -107,10 +111,10 @@ pub struct Mesh {
 pub struct Primitive {
     #[serde(deserialize_with = "present")]
     pub mode: Option<u32>,
-    pub attributes: Attributes,
+    pub attributes: Object<Attributes>,
     #[serde(deserialize_with = "present")]
     pub indices: Option<u32>,
-    pub extensions: PrimitiveExtensions,
+    pub extensions: Object<PrimitiveExtensions>,
 }
 
 #[derive(Debug, Default, serde::Deserialize)]
@@ -124,7 +128,7 @@ pub struct Attributes {
 #[serde(default)]
 pub struct PrimitiveExtensions {
     #[serde(rename = "KHR_draco_mesh_compression", deserialize_with = "present")]
-    pub draco: Option<Box<DracoPrimitive>>,
+    pub draco: Option<Box<Object<DracoPrimitive>>>,
 }
 
 /// Where a compressed primitive lies; its attributes are ids within the compressed data.
@@ -132,7 +136,7 @@ pub struct PrimitiveExtensions {
 #[serde(rename_all = "camelCase")]
 pub struct DracoPrimitive {
     pub buffer_view: u32,
-    pub attributes: Attributes,
+    pub attributes: Object<Attributes>,
 }
 
 /// A typed array over a buffer view.
@@ -150,7 +154,7 @@ pub struct Accessor {
     #[serde(default)]
     pub normalized: bool,
     #[serde(default, deserialize_with = "present")]
-    pub sparse: Option<Box<Sparse>>,
+    pub sparse: Option<Box<Object<Sparse>>>,
 }
 
 /// What a row of an accessor is.
@@ -168,8 +172,8 @@ pub enum RowType {
 #[derive(Debug, serde::Deserialize)]
 pub struct Sparse {
     pub count: u64,
-    pub indices: SparseIndices,
-    pub values: SparseValues,
+    pub indices: Object<SparseIndices>,
+    pub values: Object<SparseValues>,
 }
 
 #[derive(Debug, serde::Deserialize)]
@@ -201,7 +205,7 @@ pub struct BufferView {
     #[serde(default)]
     pub byte_stride: u64,
     #[serde(default)]
-    pub extensions: BufferExtensions,
+    pub extensions: Object<BufferExtensions>,
 }
 
 /// Bytes in the file, in the text or in a side file.
@@ -212,7 +216,7 @@ pub struct Buffer<'a> {
     pub uri: Option<Cow<'a, str>>,
     pub byte_length: u64,
     #[serde(default)]
-    pub extensions: BufferExtensions,
+    pub extensions: Object<BufferExtensions>,
 }
 
 #[derive(Debug, Default, serde::Deserialize)]
@@ -229,6 +233,38 @@ pub struct Real(pub f64);
 impl<'de> Deserialize<'de> for Real {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> std::result::Result<Self, D::Error> {
         Option::deserialize(deserializer).map(|value| Self(value.unwrap_or(f64::NAN)))
+    }
+}
+
+/// A JSON object. A structure alone would also be read from an array, its fields in order.
+#[derive(Debug, Default)]
+pub struct Object<T>(T);
+
+impl<T> Deref for Object<T> {
+    type Target = T;
+
+    fn deref(&self) -> &T {
+        &self.0
+    }
+}
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for Object<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> std::result::Result<Self, D::Error> {
+        deserializer.deserialize_map(ObjectVisitor(PhantomData))
+    }
+}
+
+struct ObjectVisitor<T>(PhantomData<T>);
+
+impl<'de, T: Deserialize<'de>> Visitor<'de> for ObjectVisitor<T> {
+    type Value = Object<T>;
+
+    fn expecting(&self, formatter: &mut fmt::Formatter) -> fmt::Result {
+        formatter.write_str("an object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, map: A) -> std::result::Result<Object<T>, A::Error> {
+        T::deserialize(MapAccessDeserializer::new(map)).map(Object)
     }
 }
 
@@ -255,8 +291,8 @@ pub fn text_of(content: &[u8]) -> Cow<'_, str> {
 impl<'a> Document<'a> {
     /// Parses the text; refused with LOAD where it is malformed or glTF 1, NOT_A_MESH where it is no glTF.
     pub fn parse(text: &'a str) -> Result<Self> {
-        let document = match serde_json::from_str::<Self>(text) {
-            Ok(document) => document,
+        let document = match serde_json::from_str::<Object<Self>>(text) {
+            Ok(document) => document.0,
             Err(error) => return Self::parse_again(text, &error),
         };
         let version = document.asset.as_ref().and_then(|a| a.version.as_ref());
@@ -282,8 +318,9 @@ impl<'a> Document<'a> {
                 return Err(malformed(error));
             };
             // Transforms with such a number are found out by the coordinates they give.
-            let document = serde_json::from_str::<Document>(&nulled).map_err(|e| malformed(&e))?;
-            return document.into_owned();
+            let document: Object<Document> =
+                serde_json::from_str(&nulled).map_err(|e| malformed(&e))?;
+            return document.0.into_owned();
         }
         match serde_json::from_str::<Value>(text) {
             Ok(Value::Object(object)) => {
@@ -301,9 +338,11 @@ impl<'a> Document<'a> {
     }
 
     fn into_owned<'b>(self) -> Result<Document<'b>> {
-        let buffers = self.buffers.into_iter().map(|buffer| Buffer {
-            uri: buffer.uri.map(|uri| Cow::Owned(uri.into_owned())),
-            ..buffer
+        let buffers = self.buffers.into_iter().map(|Object(buffer)| {
+            Object(Buffer {
+                uri: buffer.uri.map(|uri| Cow::Owned(uri.into_owned())),
+                ..buffer
+            })
         });
         Ok(Document {
             buffers: buffers.collect(),

@@ -11,7 +11,7 @@ mod draco;
 mod scene;
 
 #[cfg(test)]
-mod tests;
+pub mod tests;
 
 use std::path::Path;
 

@@ -9,7 +9,7 @@
 use std::borrow::Cow;
 
 use super::accessor::{item, Arrays};
-use super::document::{Document, Mesh, Node, Primitive, Real};
+use super::document::{Document, Mesh, Node, Object, Primitive, Real};
 use super::draco;
 use crate::mesh::Face;
 use crate::read::triangles::{check_finite, check_indices, max_triangles};
@@ -127,12 +127,12 @@ fn placed_meshes(document: &Document) -> Result<Vec<(u32, Matrix)>> {
 fn push_nodes<'a>(
     indices: &[u32],
     above: &Matrix,
-    nodes: &'a [Node],
+    nodes: &'a [Object<Node>],
     is_seen: &mut [bool],
     waiting: &mut Vec<(&'a Node, Matrix)>,
 ) -> Result<()> {
     for &index in indices.iter().rev() {
-        let node = item(nodes, index, "node")?;
+        let node: &Node = item(nodes, index, "node")?;
         if std::mem::replace(&mut is_seen[index as usize], true) {
             return Err(MeshError::Load(format!(
                 "node {index} lies below two nodes or below itself; export it again"
@@ -144,7 +144,7 @@ fn push_nodes<'a>(
 }
 
 /// Nodes of the default scene; of the first where none is named; all roots where there is no scene.
-fn roots<'a>(document: &'a Document, nodes: &[Node]) -> Result<Cow<'a, [u32]>> {
+fn roots<'a>(document: &'a Document, nodes: &[Object<Node>]) -> Result<Cow<'a, [u32]>> {
     let scenes = document.scenes.as_deref().unwrap_or_default();
     if !scenes.is_empty() || document.scene.is_some() {
         let scene = item(scenes, document.scene.unwrap_or(0), "scene")?;
