@@ -180,12 +180,75 @@ class Silksong(Tokenizer):
 
 # --- repair ---
 
+class RepairLog(TypedDict):
+    """What a repair did, by indices of the input; of equal vertices or faces the lowest index names all."""
+
+    welded_vertices: NDArray[np.int32]
+    """(N, 2): vertex, the vertex of the same position that stands for it."""
+    unreferenced_vertices: NDArray[np.int32]
+    """(N,): vertices no remaining face uses, left out."""
+    degenerate_faces: NDArray[np.int32]
+    """(N,): faces with a corner twice, left out."""
+    collinear_faces: NDArray[np.int32]
+    """(N,): faces whose corners lie on a line, left out on request."""
+    duplicate_faces: NDArray[np.int32]
+    """(N, 2): face left out, the face with the same corners that stays."""
+    cut_edges: NDArray[np.int32]
+    """(N, 2): ends of the edges of more than two faces."""
+    cut_loops: NDArray[np.int32]
+    """(N, 2): ends of the edges of two faces that were cut open because a loop across them is one-sided."""
+    detached_faces: NDArray[np.int32]
+    """(N, 2): face, the vertex at which it was separated from all its neighbours."""
+    copied_vertices: NDArray[np.int32]
+    """(N, 2): vertex, number of its copies besides itself."""
+    flipped_faces: NDArray[np.int32]
+    """(N,): faces turned over."""
+
+class Repaired:
+    """A repaired mesh and what was done to get there."""
+
+    @property
+    def vertices(self) -> NDArray[np.float64]:
+        """Positions (V, 3) by y, then z, then x, copies after one another; with a resolution bin centres."""
+    @property
+    def grid_vertices(self) -> NDArray[np.int32] | None:
+        """Bins (V, 3), or None without a resolution."""
+    @property
+    def faces(self) -> NDArray[np.int32]:
+        """Faces (F, 3): an oriented manifold, perhaps with boundary."""
+    @property
+    def source_vertex(self) -> NDArray[np.int32]:
+        """For each vertex (V,) the lowest input vertex of its position."""
+    @property
+    def source_face(self) -> NDArray[np.int32]:
+        """For each face (F,) the lowest input face it stands for, of those with the direction kept."""
+    @property
+    def log(self) -> RepairLog:
+        """What was done."""
+
 # --- reading files ---
 
 # --- measuring ---
 
 def measure(vertices: ArrayLike, faces: ArrayLike) -> Topology:
     """Count edges, fans, pieces and defects of a mesh."""
+
+def repair(
+    vertices: ArrayLike,
+    faces: ArrayLike,
+    resolution: int | None = None,
+    weld: bool = True,
+    drop_collinear: bool = False,
+    outward: bool = False,
+) -> Repaired:
+    """Make any triangles an oriented manifold, without moving a vertex or losing a face.
+
+    `vertices` (V, 3) are real and finite, `faces` (F, 3) whole numbers. With a `resolution` (2 to 65536 bins per
+    axis) the coordinates must lie in [-1, 1] and are quantised first. Equal positions become one vertex
+    unless `weld` is off; then vertices and faces keep the order of the input, copies come last.
+    `outward` turns every part so that its signed volume is not negative, instead of asking the majority of
+    its faces. Raises MeshError.
+    """
 
 def silksong_window_table() -> NDArray[np.int16]:
     """One row per window: bits, shape, borders, cut, code, bits left, bits decoded; -1 = none."""

@@ -2,6 +2,7 @@
 //!
 //! [`MeshError::code`] gives the stable name used in tables and reports.
 
+use crate::repair::Violation;
 use thiserror::Error;
 
 /// Why a mesh, or a token sequence, was refused.
@@ -18,6 +19,9 @@ pub enum MeshError {
         /// What was found there.
         reason: &'static str,
     },
+    /// A set of merged tokens cannot be what it says, or a file of merges cannot be read or written.
+    #[error("merges: {0}; give merges as this library learns and saves them")]
+    InvalidMerges(String),
     /// A file could not be read as a mesh.
     #[error("the mesh could not be loaded: {0}")]
     Load(String),
@@ -123,6 +127,9 @@ pub enum MeshError {
         /// Largest accepted length.
         limit: usize,
     },
+    /// The result of a repair is not what it must be.
+    #[error("the repaired mesh is not manifold: {0}; this is a defect, report it with the mesh")]
+    RepairDefect(Violation),
     /// Nothing is left to tokenise.
     #[error("no component with at least min_CC_face = {min_faces} faces is left after cleaning; give a larger or less degenerate mesh")]
     NoValidComponent {
@@ -147,6 +154,7 @@ impl MeshError {
         match self {
             Self::InvalidInput(_) => "INVALID_INPUT",
             Self::InvalidTokens { .. } => "INVALID_TOKENS",
+            Self::InvalidMerges(_) => "INVALID_MERGES",
             Self::Load(_) => "LOAD",
             Self::TooManyFacesRaw { .. } => "TOO_MANY_FACES_RAW",
             Self::ValenceLimit { .. } => "VALENCE_LIMIT",
@@ -160,6 +168,7 @@ impl MeshError {
             Self::Ring { .. } => "RING",
             Self::LayerNumberLimit { .. } => "LAYER_NUMBER_LIMIT",
             Self::LayerVertexLimit { .. } => "LAYER_VERTEX_LIMIT",
+            Self::RepairDefect(_) => "REPAIR_DEFECT",
             Self::NoValidComponent { .. } => "NO_VALID_COMPONENT",
             Self::TokenLimit { .. } => "TOKEN_LIMIT",
         }

@@ -96,15 +96,32 @@ pub fn rows_to_array<'py>(
     rows: impl ExactSizeIterator<Item = [i32; 3]>,
 ) -> PyResult<Bound<'py, PyArray2<i32>>> {
     let n = rows.len();
-    to_matrix(py, rows.flatten().collect(), n)
+    to_matrix(py, rows.flatten().collect(), (n, 3))
+}
+
+/// A (N, 2) array of `i32` from pairs of indices.
+pub fn pairs_to_array<'py>(
+    py: Python<'py>,
+    pairs: &[[u32; 2]],
+) -> PyResult<Bound<'py, PyArray2<i32>>> {
+    let flat = pairs.iter().flatten().map(|&i| i as i32).collect();
+    to_matrix(py, flat, (pairs.len(), 2))
+}
+
+/// A (N, 3) array of positions.
+pub fn positions_to_array<'py>(
+    py: Python<'py>,
+    positions: &[[f64; 3]],
+) -> PyResult<Bound<'py, PyArray2<f64>>> {
+    let flat = positions.iter().flatten().copied().collect();
+    to_matrix(py, flat, (positions.len(), 3))
 }
 
 /// Positions (N, 3) and faces (N, 3) of a mesh.
 pub fn mesh_to_arrays<'py>(py: Python<'py>, mesh: &TriangleMesh) -> PyResult<MeshArrays<'py>> {
-    let flat: Vec<f64> = mesh.vertices.iter().flatten().copied().collect();
     let faces = mesh.faces.iter().map(|face| face.map(|v| v as i32));
     Ok((
-        to_matrix(py, flat, mesh.vertices.len())?,
+        positions_to_array(py, &mesh.vertices)?,
         rows_to_array(py, faces)?,
     ))
 }
@@ -112,9 +129,9 @@ pub fn mesh_to_arrays<'py>(py: Python<'py>, mesh: &TriangleMesh) -> PyResult<Mes
 fn to_matrix<'py, T: numpy::Element + Clone>(
     py: Python<'py>,
     flat: Vec<T>,
-    n_rows: usize,
+    shape: (usize, usize),
 ) -> PyResult<Bound<'py, PyArray2<T>>> {
-    let view = ArrayView2::from_shape((n_rows, 3), &flat)
+    let view = ArrayView2::from_shape(shape, &flat)
         .map_err(|error| Failure::invalid_input(error.to_string()).into_error(py))?;
     Ok(view.to_pyarray(py))
 }

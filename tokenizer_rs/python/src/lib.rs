@@ -10,6 +10,7 @@ mod encoding;
 mod error;
 mod grammar;
 mod measure;
+mod repair;
 mod silksong;
 mod tokenizer;
 
@@ -26,7 +27,9 @@ fn tokenizer_rs(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<grammar::PyGrammarBatch>()?;
     module.add_class::<silksong::PySilksong>()?;
     module.add_class::<encoding::PySilksongEncoding>()?;
+    module.add_class::<repair::PyRepaired>()?;
     module.add_function(wrap_pyfunction!(measure::measure, module)?)?;
+    module.add_function(wrap_pyfunction!(repair::repair, module)?)?;
     module.add_function(wrap_pyfunction!(codecs::silksong_window_table, module)?)?;
     module.add_function(wrap_pyfunction!(codecs::silksong_encode_in_layer, module)?)?;
     module.add_function(wrap_pyfunction!(codecs::silksong_decode_in_layer, module)?)?;
@@ -46,11 +49,13 @@ fn tokenizer_rs(module: &Bound<'_, PyModule>) -> PyResult<()> {
             "Grammar",
             "GrammarBatch",
             "MeshError",
+            "Repaired",
             "Silksong",
             "SilksongEncoding",
             "Tokenizer",
             "__version__",
             "measure",
+            "repair",
             "silksong_decode_between_layers",
             "silksong_decode_in_layer",
             "silksong_encode_between_layers",

@@ -1,7 +1,8 @@
 //! Triangle meshes whose vertices lie on the integer grid.
 
 use super::quantize::dequantize;
-use super::{Face, GridPoint, TriangleMesh};
+use super::{check_faces, Face, GridPoint, TriangleMesh};
+use crate::Result;
 
 /// A triangle mesh on the integer grid.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -13,6 +14,11 @@ pub struct GridMesh {
 }
 
 impl GridMesh {
+    /// Refuses corners that do not exist.
+    pub fn check(&self) -> Result<()> {
+        check_faces(self.vertices.len(), &self.faces)
+    }
+
     /// The mesh with every vertex at the centre of its bin.
     pub fn to_triangle_mesh(&self, resolution: u32) -> TriangleMesh {
         TriangleMesh {

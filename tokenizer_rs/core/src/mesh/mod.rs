@@ -34,13 +34,7 @@ const RANGE_SLACK: f64 = 1e-6;
 impl TriangleMesh {
     /// Refuses corners that do not exist and coordinates that are not finite.
     pub fn check(&self) -> Result<()> {
-        if self.vertices.len() > MAX_ITEMS || self.faces.len() > MAX_ITEMS {
-            return Err(MeshError::InvalidInput(format!(
-                "{} vertices and {} faces; give at most {MAX_ITEMS} of each",
-                self.vertices.len(),
-                self.faces.len()
-            )));
-        }
+        check_faces(self.vertices.len(), &self.faces)?;
         if let Some(v) = self
             .vertices
             .iter()
@@ -48,17 +42,6 @@ impl TriangleMesh {
         {
             return Err(MeshError::InvalidInput(format!(
                 "vertex {v} has a coordinate that is not a finite number; remove it or repair the file"
-            )));
-        }
-        let n_vertices = self.vertices.len();
-        if let Some(f) = self
-            .faces
-            .iter()
-            .position(|f| f.iter().any(|&v| v as usize >= n_vertices))
-        {
-            return Err(MeshError::InvalidInput(format!(
-                "face {f} = {:?} names a vertex outside 0..{n_vertices}; give indices of existing vertices",
-                self.faces[f]
             )));
         }
         Ok(())
@@ -74,5 +57,25 @@ impl TriangleMesh {
                 self.vertices[v]
             ))),
         }
+    }
+}
+
+/// Refuses corners that do not exist, and more items than an index can name.
+fn check_faces(n_vertices: usize, faces: &[Face]) -> Result<()> {
+    if n_vertices > MAX_ITEMS || faces.len() > MAX_ITEMS {
+        return Err(MeshError::InvalidInput(format!(
+            "{n_vertices} vertices and {} faces; give at most {MAX_ITEMS} of each",
+            faces.len()
+        )));
+    }
+    match faces
+        .iter()
+        .position(|face| face.iter().any(|&v| v as usize >= n_vertices))
+    {
+        None => Ok(()),
+        Some(f) => Err(MeshError::InvalidInput(format!(
+            "face {f} = {:?} names a vertex outside 0..{n_vertices}; give indices of existing vertices",
+            faces[f]
+        ))),
     }
 }

@@ -1,123 +1,103 @@
-//! Turns faces so that neighbours agree on which side is out.
+//! Turns joined triangles until they agree; cuts where they cannot.
 
-use std::collections::VecDeque;
+use super::drop::Triangles;
+use super::edges::Edges;
+use crate::mesh::half_edge::NONE;
 
-use crate::mesh::half_edge::{ends, NONE};
-use crate::mesh::Face;
-use crate::{MeshError, Result};
-
-/// Orients each connected surface like its lowest face, which is turned itself if two of its three
-/// neighbours say so. Turned faces `(a, b, c)` become `(a, c, b)`. Returns how many were turned.
+/// Orients every patch of joined triangles like the majority of its triangles in the input (its first
+/// triangle, if there are as many of both).
 ///
-/// A surface on which some loop turns over is refused.
-pub fn orient(faces: &mut [Face], opposite: &[u32]) -> Result<usize> {
-    let mut turned = vec![false; faces.len()];
-    let mut is_fixed = vec![false; faces.len()];
-    let mut contradicting: Vec<u32> = Vec::new();
-    let mut queue = VecDeque::new();
-    for seed in 0..faces.len() as u32 {
-        if is_fixed[seed as usize] {
+/// Breadth first from the first triangle of each patch; a join that contradicts the directions already
+/// chosen closes a one-sided loop and is cut. Which joins are cut depends on the joins alone, not on
+/// the directions in the input. Returns the half-edges of the cut joins. Cost O(F).
+pub(super) fn orient(triangles: &mut Triangles, edges: &mut Edges) -> Vec<[u32; 2]> {
+    let given = triangles.is_turned.clone();
+    let mut is_reached = vec![false; triangles.len()];
+    let mut cuts = Vec::new();
+    let mut patch: Vec<u32> = Vec::new();
+    for seed in 0..triangles.len() as u32 {
+        if std::mem::replace(&mut is_reached[seed as usize], true) {
             continue;
         }
-        queue.push_back(seed);
-        while let Some(f) = queue.pop_front() {
-            if std::mem::replace(&mut is_fixed[f as usize], true) {
-                continue;
+        patch.clear();
+        patch.push(seed);
+        let mut n_agreeing = 0;
+        let mut at = 0;
+        while let Some(&f) = patch.get(at) {
+            at += 1;
+            n_agreeing += usize::from(triangles.is_turned[f as usize] == given[f as usize]);
+            for h in 3 * f..3 * f + 3 {
+                let opposite = edges.opposite[h as usize];
+                if opposite == NONE {
+                    continue;
+                }
+                let neighbour = opposite / 3;
+                let is_opposed = triangles.is_ascending(h) != triangles.is_ascending(opposite);
+                if !is_reached[neighbour as usize] {
+                    is_reached[neighbour as usize] = true;
+                    triangles.is_turned[neighbour as usize] ^= !is_opposed;
+                    patch.push(neighbour);
+                } else if !is_opposed {
+                    edges.cut(h);
+                    cuts.push([h.min(opposite), h.max(opposite)]);
+                }
             }
-            match verdict(f, faces, opposite, &turned, &is_fixed) {
-                Some(turn) => turned[f as usize] = turn,
-                None => contradicting.push(f),
-            }
-            queue.extend(neighbours(f, opposite).filter(|&g| !is_fixed[g as usize]));
+        }
+        if 2 * n_agreeing < patch.len() {
+            turn(triangles, &patch);
         }
     }
-    if let Some(&face) = contradicting.first() {
-        return Err(MeshError::NonOrientable {
-            count: contradicting.len(),
-            face,
-        });
+    for &cut in &cuts {
+        edges.contest(cut);
     }
-    let mut n_turned = 0;
-    for (face, turn) in faces.iter_mut().zip(turned) {
-        if turn {
-            face.swap(1, 2);
-            n_turned += 1;
-        }
-    }
-    Ok(n_turned)
+    cuts
 }
 
-fn neighbours(f: u32, opposite: &[u32]) -> impl Iterator<Item = u32> + '_ {
-    let start = 3 * f as usize;
-    opposite[start..start + 3]
-        .iter()
-        .filter(|&&h| h != NONE)
-        .map(|&h| h / 3)
-}
-
-/// Whether to turn face `f`; nothing if its fixed neighbours contradict each other.
-fn verdict(
-    f: u32,
-    faces: &[Face],
-    opposite: &[u32],
-    turned: &[bool],
-    is_fixed: &[bool],
-) -> Option<bool> {
-    let direction = |h: u32| {
-        let g = h as usize / 3;
-        let (start, end) = ends(&faces[g], h as usize % 3);
-        if turned[g] {
-            (end, start)
-        } else {
-            (start, end)
-        }
-    };
-    let (mut n_wrong, mut n_fixed, mut n_fixed_wrong) = (0, 0, 0);
-    for h in 3 * f..3 * f + 3 {
-        let o = opposite[h as usize];
-        if o == NONE {
-            continue;
-        }
-        let is_wrong = direction(h) == direction(o);
-        n_wrong += u32::from(is_wrong);
-        if is_fixed[o as usize / 3] {
-            n_fixed += 1;
-            n_fixed_wrong += u32::from(is_wrong);
-        }
-    }
-    if n_wrong == 0 {
-        Some(false)
-    } else if n_fixed == 0 {
-        Some(n_wrong >= 2)
-    } else if n_fixed_wrong == n_fixed {
-        Some(true)
-    } else if n_fixed_wrong == 0 {
-        Some(false)
-    } else {
-        None
+/// Turns triangles over.
+pub(super) fn turn(triangles: &mut Triangles, members: &[u32]) {
+    for &f in members {
+        triangles.is_turned[f as usize] ^= true;
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::log::RepairLog;
+    use super::super::weld::Weld;
     use super::*;
-    use crate::mesh::half_edge::opposites;
+    use crate::mesh::Face;
 
-    #[test]
-    fn a_turned_face_is_turned_back() {
-        let mut faces = vec![[0, 2, 1], [0, 1, 3], [2, 1, 3], [2, 0, 3]];
-        let opposite = opposites(&faces).unwrap();
-        assert_eq!(orient(&mut faces, &opposite).unwrap(), 1);
-        assert_eq!(faces[2], [2, 3, 1]);
+    fn oriented(faces: &[Face]) -> (Triangles, Edges, Vec<[u32; 2]>) {
+        let mut triangles =
+            Triangles::new(faces, &Weld::none(9), |_| false, &mut RepairLog::default());
+        let mut edges = Edges::new(9, &triangles.corners);
+        let cuts = orient(&mut triangles, &mut edges);
+        (triangles, edges, cuts)
     }
 
     #[test]
-    fn a_moebius_band_is_refused() {
-        let mut faces: Vec<Face> = (0..5).map(|i| [i, (i + 1) % 5, (i + 2) % 5]).collect();
-        let opposite = opposites(&faces).unwrap();
-        assert_eq!(
-            orient(&mut faces, &opposite).unwrap_err().code(),
-            "NON_ORIENTABLE"
-        );
+    fn the_majority_decides_the_direction() {
+        for turned in 0..4 {
+            let mut faces = vec![[0, 2, 1], [0, 1, 3], [2, 1, 3], [2, 0, 3]];
+            faces[2] = [1, 2, 3];
+            let before = oriented(&faces).0.is_turned;
+            faces[turned].swap(1, 2);
+            let (triangles, _, cuts) = oriented(&faces);
+            assert_eq!(triangles.is_turned, before);
+            assert_eq!(cuts, Vec::<[u32; 2]>::new());
+        }
+    }
+
+    #[test]
+    fn a_moebius_band_is_cut_once() {
+        let faces: Vec<Face> = (0..5).map(|i| [i, (i + 1) % 5, (i + 2) % 5]).collect();
+        let (triangles, edges, cuts) = oriented(&faces);
+        assert_eq!((cuts.len(), edges.n_contested()), (1, 1));
+        for h in 0..15 {
+            let opposite = edges.opposite[h as usize];
+            assert!(
+                opposite == NONE || triangles.is_ascending(h) != triangles.is_ascending(opposite)
+            );
+        }
     }
 }

@@ -35,6 +35,16 @@ impl TokenMask {
         }
     }
 
+    /// Adds the tokens of another set; those outside this vocabulary are left out.
+    pub fn insert_all(&mut self, other: &TokenMask) {
+        for (word, &bits) in self.words.iter_mut().zip(&other.words) {
+            *word |= bits;
+        }
+        if let Some(last) = self.words.last_mut().filter(|_| self.size % 64 > 0) {
+            *last &= (1 << (self.size % 64)) - 1;
+        }
+    }
+
     /// Takes one token out.
     pub fn remove(&mut self, token: i32) {
         if self.is_inside(token) {
@@ -157,5 +167,19 @@ mod tests {
         assert!(!mask.contains(70) && !mask.contains(-1) && mask.contains(69));
         mask.remove(69);
         assert!(!mask.contains(69));
+    }
+
+    #[test]
+    fn another_set_is_cut_to_the_vocabulary() {
+        let (mut small, mut large) = (TokenMask::new(70), TokenMask::new(200));
+        small.insert(3);
+        large.insert_range(60, 200);
+        small.insert_all(&large);
+        assert_eq!(
+            small.iter().collect::<Vec<_>>(),
+            [3].into_iter().chain(60..70).collect::<Vec<_>>()
+        );
+        large.insert_all(&small);
+        assert_eq!(large.len(), 141);
     }
 }

@@ -4,6 +4,7 @@ pub mod edgerunner;
 pub mod face_sequence;
 pub mod grammar;
 pub mod loom;
+pub mod merges;
 pub mod silksong;
 
 pub use grammar::{Grammar, TokenMask};

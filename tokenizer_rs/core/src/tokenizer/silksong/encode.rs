@@ -12,7 +12,7 @@ use crate::mesh::clean::clean;
 use crate::mesh::components::{components, yzx, Components};
 use crate::mesh::half_edge::opposites;
 use crate::mesh::{Face, GridPoint};
-use crate::repair::{orient, repair};
+use crate::repair::silksong::{orient, repair};
 use crate::{MeshError, Result, TriangleMesh};
 
 /// Tokens of a mesh, and the repaired mesh they describe.
@@ -333,7 +333,7 @@ mod tests {
                 .iter()
                 .map(|p| crate::mesh::quantize::quantize(p, 128))
                 .collect();
-            match crate::repair::repair(&vertices, &mesh.faces, &limits) {
+            match crate::repair::silksong::repair(&vertices, &mesh.faces, &limits) {
                 Ok(repaired) => assert!(repaired.n_copies > 0),
                 Err(error) => assert!(error.code().starts_with("NM_"), "{error}"),
             }

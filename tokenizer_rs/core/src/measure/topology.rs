@@ -3,7 +3,7 @@
 use crate::mesh::clean::{first_of_equal, has_repeated_corner, sorted, triangle_area};
 use crate::mesh::incidence::Incidence;
 use crate::mesh::Face;
-use crate::repair::link::LinkBuilder;
+use crate::repair::silksong::link::LinkBuilder;
 use crate::repair::union_find::UnionFind;
 use crate::{MeshError, Result, TriangleMesh};
 

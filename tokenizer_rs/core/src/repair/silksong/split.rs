@@ -6,10 +6,10 @@
 use super::cycles::Budget;
 use super::link::{other_corners, Link, LinkBuilder, LinkShape};
 use super::partition::partition;
-use super::union_find::UnionFind;
 use crate::mesh::half_edge::NONE;
 use crate::mesh::incidence::Incidence;
 use crate::mesh::{Face, GridPoint};
+use crate::repair::union_find::UnionFind;
 use crate::{Limits, MeshError, Result};
 
 /// A mesh whose vertices each have one fan of faces, and what was done to get there.

@@ -1,0 +1,69 @@
+//! Equal positions become one vertex.
+
+use super::point::Point;
+
+/// Which vertices are one.
+#[derive(Debug)]
+pub(super) struct Weld {
+    /// For each input vertex the number of its position.
+    pub class: Vec<u32>,
+    /// For each position the lowest input vertex that has it.
+    pub source: Vec<u32>,
+}
+
+impl Weld {
+    /// Numbers the distinct positions by y, then z, then x. Cost O(V log V).
+    pub fn by_position<P: Point>(points: &[P]) -> Self {
+        let mut sorted: Vec<(P::Key, u32)> = points.iter().map(Point::key).zip(0..).collect();
+        sorted.sort_unstable();
+        let mut class = vec![0; points.len()];
+        let mut source = Vec::new();
+        for run in sorted.chunk_by(|x, y| x.0 == y.0) {
+            for &(_, vertex) in run {
+                class[vertex as usize] = source.len() as u32;
+            }
+            source.extend(run.first().map(|&(_, vertex)| vertex));
+        }
+        Self { class, source }
+    }
+
+    /// Every vertex stands for itself.
+    pub fn none(n_vertices: usize) -> Self {
+        let identity: Vec<u32> = (0..n_vertices as u32).collect();
+        Self {
+            class: identity.clone(),
+            source: identity,
+        }
+    }
+
+    /// Pairs of a vertex and the one that stands for it.
+    pub fn merged(&self) -> Vec<[u32; 2]> {
+        (0..)
+            .zip(&self.class)
+            .map(|(vertex, &class)| [vertex, self.source[class as usize]])
+            .filter(|[vertex, source]| vertex != source)
+            .collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn positions_are_numbered_by_y_z_x_and_named_by_their_lowest_vertex() {
+        let points = [[5, 1, 0], [0, 0, 7], [5, 1, 0], [9, 0, 7]];
+        let weld = Weld::by_position(&points);
+        assert_eq!(weld.class, [2, 0, 2, 1]);
+        assert_eq!(weld.source, [1, 3, 0]);
+        assert_eq!(weld.merged(), [[2, 0]]);
+    }
+
+    #[test]
+    fn both_zeros_are_one_position() {
+        assert_eq!(
+            Weld::by_position(&[[0.0, -0.0, 0.0], [-0.0, 0.0, -0.0]]).source,
+            [0]
+        );
+    }
+}
