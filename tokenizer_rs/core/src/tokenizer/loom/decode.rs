@@ -11,10 +11,12 @@ use crate::mesh::GridMesh;
 use crate::{MeshError, Result};
 
 /// The mesh that tokens describe. A sequence that ends early gives what is complete of it, with the rest of the
-/// open rings as boundary.
+/// open rings as boundary; an id outside the vocabulary ends it.
 pub fn read(format: &Arc<Format>, tokens: &[i32]) -> Result<GridMesh> {
     let mut state = LoomState::new(format.clone());
-    for (position, &token) in tokens.iter().enumerate() {
+    let ids = 0..format.vocabulary.size() as i32;
+    let tokens = tokens.iter().take_while(|token| ids.contains(token));
+    for (position, &token) in tokens.enumerate() {
         state
             .push(token)
             .map_err(|reason| MeshError::InvalidTokens { position, reason })?;

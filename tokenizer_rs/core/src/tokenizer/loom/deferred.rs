@@ -17,7 +17,14 @@ fn check_ahead(surface: &Surface, ring: Ring) -> Result<(), Obstacle> {
         return Err(ON_BOUNDARY);
     }
     let s = surface.node(f.next);
-    if (ring.len == 3 && !s.is_boundary) || surface.may_link(p.vertex, s.vertex) {
+    let closes = ring.len == 3 && !s.is_boundary;
+    let is_possible = if closes {
+        // The one face of a component has no other side.
+        p.inner != s.vertex
+    } else {
+        surface.may_link(p.vertex, s.vertex)
+    };
+    if is_possible {
         return Ok(());
     }
     Err("the face needs an edge that cannot be added")

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::operation::Operation;
+use super::prediction::Predictions;
 use super::ring::{Obstacle, Sheet, NONE};
 use super::state::LoomState;
 use super::vocabulary::MOST_CLOSES;
@@ -63,10 +64,28 @@ pub struct Written {
 /// A mesh that is not manifold is an error. Cost O(F log F) for the order of the components, else linear but
 /// for splits, which look along the ring.
 pub fn write(format: &Arc<Format>, mesh: &GridMesh) -> Result<Written> {
+    walk_through(format, mesh, |_, _| {})
+}
+
+/// The vertices in the order in which they are written, and what is expected of each.
+pub fn vertices(format: &Arc<Format>, mesh: &GridMesh) -> Result<Vec<(Predictions, GridPoint)>> {
+    let mut vertices = Vec::with_capacity(mesh.vertices.len());
+    walk_through(format, mesh, |predictions, position| {
+        vertices.push((*predictions, *position));
+    })?;
+    Ok(vertices)
+}
+
+fn walk_through(
+    format: &Arc<Format>,
+    mesh: &GridMesh,
+    on_vertex: impl FnMut(&Predictions, &GridPoint),
+) -> Result<Written> {
     let walk = Walk::new(mesh, format.scheme)?;
     let mut encoder = Encoder {
         format,
         mesh,
+        on_vertex,
         state: LoomState::new(format.clone()),
         mesh_vertices: Vec::with_capacity(walk.n_vertices()),
         state_vertices: vec![NONE; walk.n_vertices()],
@@ -77,10 +96,9 @@ pub fn write(format: &Arc<Format>, mesh: &GridMesh) -> Result<Written> {
         walk,
     };
     for start in starts(mesh) {
-        if encoder.is_done[start.face as usize] {
-            continue;
+        if !encoder.is_done[start.face as usize] {
+            encoder.write_component(start.corners)?;
         }
-        encoder.write_component(start.corners)?;
     }
     Ok(encoder.written)
 }
@@ -112,9 +130,10 @@ fn starts(mesh: &GridMesh) -> Vec<Start> {
     starts
 }
 
-struct Encoder<'a> {
+struct Encoder<'a, F> {
     format: &'a Arc<Format>,
     mesh: &'a GridMesh,
+    on_vertex: F,
     walk: Walk,
     state: LoomState,
     /// Vertex of the mesh by vertex of the state, and back.
@@ -137,7 +156,7 @@ struct Place {
     n_free: u32,
 }
 
-impl Encoder<'_> {
+impl<F: FnMut(&Predictions, &GridPoint)> Encoder<'_, F> {
     fn write_component(&mut self, corners: [u32; 3]) -> Result<()> {
         self.written.statistics.n_components += 1;
         for vertex in corners {
@@ -174,7 +193,9 @@ impl Encoder<'_> {
 
     fn write_vertex(&mut self, vertex: u32) -> Result<()> {
         let position = self.mesh.vertices[vertex as usize];
+        let is_opening = self.state.surface.is_opening();
         let predictions = self.state.surface.predictions();
+        (self.on_vertex)(&predictions, &position);
         let tokens = &mut self.written.tokens;
         let (n_before, valence) = (tokens.len(), self.walk.valence(vertex));
         let is_slot = match self.format.scheme {
@@ -191,7 +212,8 @@ impl Encoder<'_> {
         self.state_vertices[vertex as usize] = self.mesh_vertices.len() as u32 - 1;
         let operation = Operation::Vertex { position, valence };
         self.carry_out(operation, vertex)?;
-        self.open_class = (!self.state.surface.is_opening()).then_some((n_before, 0));
+        let is_gate = self.format.scheme == Scheme::Deferred && !is_opening;
+        self.open_class = is_gate.then_some((n_before, 0));
         Ok(())
     }
 

@@ -145,6 +145,8 @@ pub fn close_over<S: Sheet>(sheet: &mut S, ring: &mut Ring, over: u32) -> Result
     let closes = ring.len == 3 && !sheet.node(after).is_boundary;
     if !closes {
         sheet.try_link(a, b)?;
+    } else if sheet.node(before).inner == b {
+        return Err("the face is there already, the other way round");
     }
     sheet.add_face([node.vertex, a, b]);
     ring.len -= 1;

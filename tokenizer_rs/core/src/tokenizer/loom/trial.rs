@@ -31,6 +31,11 @@ impl<'a> Trial<'a> {
         }
     }
 
+    /// Whether the trial has come so far as to make a node.
+    pub fn has_node(&self, at: u32) -> bool {
+        self.nodes.contains_key(&at)
+    }
+
     fn added(&self, vertex: u32) -> Option<bool> {
         let index = (vertex as usize).checked_sub(self.surface.n_vertices())?;
         self.added_vertices.get(index).copied()

@@ -217,9 +217,87 @@ fn run<S: Sheet>(
     }
 }
 
+/// The valences of a new vertex that fit, or the lengths of a new loop.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Fitting {
+    /// The one with which everything around the vertex closes.
+    exact: Option<u32>,
+    /// The least of all others.
+    least: Option<u32>,
+}
+
+impl Fitting {
+    /// All from the least possible on.
+    pub const ANY: Self = Self {
+        exact: None,
+        least: Some(LEAST_VALENCE),
+    };
+
+    /// Whether a valence fits.
+    pub fn contains(&self, valence: u32) -> bool {
+        self.exact == Some(valence) || self.least.is_some_and(|least| least <= valence)
+    }
+
+    /// Whether a valence fits that is not below this one.
+    pub fn reaches(&self, valence: u32) -> bool {
+        self.least.is_some() || self.exact.is_some_and(|exact| exact >= valence)
+    }
+}
+
+/// The valences that a new vertex over the gate may have, or the lengths of a loop that the gate may lie on.
+pub fn fitting(surface: &Surface, is_loop: bool) -> Fitting {
+    // More edges than the new vertex can be made to take.
+    const MANY: u32 = 1 << 30;
+    let position = (!is_loop).then_some([0; 3]);
+    let none = Fitting {
+        exact: None,
+        least: None,
+    };
+    let (Some(ring), Some((p, f))) = (surface.active(), surface.gate()) else {
+        return none;
+    };
+    // The common case: nothing closes by itself.
+    if !is_loop && p.n_free > 1 && f.n_free > 1 {
+        return Fitting::ANY;
+    }
+    let added = surface.n_nodes() as u32;
+    let mut trial = Trial::new(surface);
+    let fits = add_vertex(&mut trial, ring, position, MANY).is_ok();
+    if !trial.has_node(added) {
+        return none;
+    }
+    let n_taken = MANY - trial.node(added).n_free;
+    let is_exact = n_taken >= LEAST_VALENCE
+        && add_vertex(&mut Trial::new(surface), ring, position, n_taken).is_ok();
+    Fitting {
+        exact: is_exact.then_some(n_taken),
+        least: fits.then_some(n_taken + 1),
+    }
+}
+
+/// Whether nothing closes by itself after an operation, so that it is possible without a trial.
+fn is_plain(surface: &Surface, operation: Operation, target: Option<(usize, u32, u32)>) -> bool {
+    let (Some((p, f)), Some((_, target, _))) = (surface.gate(), target) else {
+        return false;
+    };
+    let (Operation::Split { n_free, .. } | Operation::Merge { n_free, .. }) = operation else {
+        return false;
+    };
+    let u = surface.node(target);
+    p.n_free > 1
+        && f.n_free > 1
+        && n_free > 0
+        && u.n_free > n_free + 2
+        && surface.may_link(f.vertex, u.vertex)
+        && surface.may_link(p.vertex, u.vertex)
+}
+
 /// Whether an operation at the gate is possible.
 pub fn check(surface: &Surface, operation: Operation) -> Result<(), Obstacle> {
     let (ring, target) = place(surface, operation)?;
+    if is_plain(surface, operation, target) {
+        return Ok(());
+    }
     let other = target.map(|(index, ..)| surface.rings[index]);
     run(&mut Trial::new(surface), operation, ring, other, target).map(|_| ())
 }
