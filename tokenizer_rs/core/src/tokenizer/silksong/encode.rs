@@ -1,4 +1,4 @@
-//! Mesh to tokens: clean, repair, orient, walk the layers, write.
+//! Mesh to tokens by the published rules: clean, repair, orient, walk the layers, write.
 
 use super::between_layer;
 use super::in_layer;
@@ -44,7 +44,7 @@ pub struct Encoding {
     pub sequence_components: Vec<u32>,
 }
 
-/// Encodes a mesh; see [`Silksong`].
+/// Encodes a mesh as the published tokenizer does.
 pub fn encode(tokenizer: &Silksong, mesh: &TriangleMesh) -> Result<Encoding> {
     let limits = tokenizer.limits();
     let vocabulary = tokenizer.vocabulary();
@@ -158,7 +158,6 @@ fn write_components(
             c as u32,
             &rings,
             &mut places,
-            tokenizer.conformance(),
             limits.layer_number,
         )?;
         let statistics = &mut encoding.statistics;
@@ -240,7 +239,7 @@ impl Writer<'_> {
         out.tokens.push(self.vocabulary.head(bits));
         out.tokens
             .extend(extra.iter().map(|&d| self.vocabulary.offset(d)));
-        count_row("in", 1 + extra.len(), out);
+        out.count_row("in", 1 + extra.len());
     }
 
     fn write_between_layers(&mut self, ring: &[u32], k: usize, m: usize, out: &mut Encoding) {
@@ -252,7 +251,7 @@ impl Writer<'_> {
             out.tokens.push(self.vocabulary.between(c, code));
         });
         self.row = row;
-        count_row("out", out.tokens.len() - n_before, out);
+        out.count_row("out", out.tokens.len() - n_before);
     }
 
     /// Positions of those ring vertices that lie in layer `k`.
@@ -264,12 +263,24 @@ impl Writer<'_> {
     }
 }
 
-fn count_row(kind: &str, n_tokens: usize, out: &mut Encoding) {
-    if n_tokens > 1 {
-        *out.statistics
-            .token_statistic
-            .entry(format!("{kind}_{n_tokens}"))
-            .or_default() += 1;
+impl Encoding {
+    /// Whether every component was found to decode to its faces, and none was left out. The reference level does
+    /// not look.
+    pub fn is_exact(&self) -> bool {
+        let round_trip = self.statistics.round_trip;
+        round_trip.is_some_and(|found| found.n_inexact_components == 0)
+            && self.component_valid.iter().all(|&valid| valid)
+    }
+
+    /// Counts a row of `n_tokens` in-layer or between-layer tokens, if it needed more than one.
+    pub(super) fn count_row(&mut self, kind: &str, n_tokens: usize) {
+        if n_tokens > 1 {
+            *self
+                .statistics
+                .token_statistic
+                .entry(format!("{kind}_{n_tokens}"))
+                .or_default() += 1;
+        }
     }
 }
 
@@ -301,14 +312,14 @@ mod tests {
 
     #[test]
     fn the_published_cube() {
-        let encoding = Silksong::default().encode_in_detail(&cube()).unwrap();
+        let encoding = Silksong::reference().encode_in_detail(&cube()).unwrap();
         assert_eq!(
             encoding.tokens[..9],
             [0, 5659, 6990, 1, 6107, 9294, 208, 460, 5666]
         );
         assert_eq!(encoding.tokens.len(), 34);
         assert_eq!(encoding.statistics.compression_rate, "31.48 %");
-        let decoded = Silksong::default().decode(&encoding.tokens).unwrap();
+        let decoded = Silksong::reference().decode(&encoding.tokens).unwrap();
         assert_eq!((decoded.vertices.len(), decoded.faces.len()), (8, 12));
     }
 
