@@ -17,6 +17,7 @@ from pydantic import Field
 from pipelines.settings import CurationSettings, WorkerLimits
 from pipelines.sources import Source, parse_sources
 from pipelines.storage import DataFolder, ShardKey
+from pipelines.tokenizers import tokenizer_named
 
 BESIDE_PACKAGE = Path(__file__).resolve().parents[1]
 PROJECT = BESIDE_PACKAGE if (BESIDE_PACKAGE / "workspace.yaml").is_file() else Path.cwd()
@@ -53,8 +54,12 @@ class DataSetResource(dg.ConfigurableResource):
         default_factory=lambda: os.environ.get("MESHLOOM_RUNS", "runs"),
         description="Folder of all training runs.",
     )
-    preset: str = Field(
-        default="silksong-v11", description="Filter rules: a name in configs/rules or a YAML file."
+    tokenizer: str = Field(
+        default="silksong", description="Family: silksong, edgerunner, face_sequence or loom."
+    )
+    preset: str | None = Field(
+        default=None,
+        description="Filter rules: a name in configs/rules or a YAML file; by default the tokenizer's.",
     )
     workers: int = Field(default=0, ge=0, description="Processes; 0 = one per core.")
 
@@ -88,7 +93,10 @@ class DataSetResource(dg.ConfigurableResource):
     @property
     def settings(self) -> CurationSettings:
         """What decides the data set's bytes."""
-        return CurationSettings(preset=self.preset, limits=WorkerLimits(workers=self.workers))
+        tokenizer, limits = tokenizer_named(self.tokenizer), WorkerLimits(workers=self.workers)
+        if self.preset is None:
+            return CurationSettings(tokenizer=tokenizer, limits=limits)
+        return CurationSettings(tokenizer=tokenizer, limits=limits, preset=self.preset)
 
     def source_texts(self) -> list[str]:
         """The sources as texts, with whole paths: relative ones count from the project."""

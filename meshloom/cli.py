@@ -30,8 +30,14 @@ def curate(
         list[str], typer.Argument(help="local:PATH, objaverse:PATH, shapenet:PATH or builtin:")
     ],
     out: OutFolder,
+    tokenizer: Annotated[
+        str | None, typer.Option(help="silksong (default), edgerunner, face_sequence or loom.")
+    ] = None,
     preset: Annotated[
-        str | None, typer.Option(help="Filter rules: a name in configs/rules or a YAML file.")
+        str | None,
+        typer.Option(
+            help="Filter rules: a name in configs/rules or a YAML file; the tokenizer's by default."
+        ),
     ] = None,
     workers: Annotated[int | None, typer.Option(help="Processes; 0 = one per core.")] = None,
     settings: Annotated[Path | None, typer.Option(help="YAML with curation settings that differ.")] = None,
@@ -39,7 +45,7 @@ def curate(
     """Meshes in; tables, ledger, shards and a manifest out. Only what changed is done again."""
     from meshloom import commands
 
-    commands.curate(sources, out, preset=preset, workers=workers, settings_file=settings)
+    commands.curate(sources, out, preset=preset, workers=workers, settings_file=settings, tokenizer=tokenizer)
 
 
 @app.command()
@@ -126,14 +132,37 @@ def repair(
 @app.command()
 def inspect(
     mesh: Path,
-    picture: Annotated[
-        Path | None, typer.Option(help="PNG to write: the mesh before and after repair.")
+    tokenizer: Annotated[str, typer.Option(help="silksong, edgerunner, face_sequence or loom.")] = "silksong",
+    resolution: Annotated[
+        int | None, typer.Option(help="Bins per axis; the tokenizer's own by default.")
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", "-o", help="Folder for inspection.png and inspection.html.")
     ] = None,
 ) -> None:
-    """What is in a mesh, before and after repair."""
+    """What is in a mesh, what a repair does to it, and how a tokenizer walks over it."""
     from meshloom import commands
 
-    commands.inspect(mesh, picture)
+    commands.inspect(mesh, tokenizer, resolution, out)
+
+
+@app.command("compare-tokenizers")
+def compare_tokenizers(
+    folder: Annotated[Path, typer.Argument(help="Folder of meshes, searched through all its subfolders.")],
+    out: OutFolder = Path("tokenizer-comparison"),
+    resolution: Annotated[int, typer.Option(help="Quantisation bins per axis.")] = 128,
+    tokenizers: Annotated[
+        str | None, typer.Option(help="Names with commas between them; all tokenizers by default.")
+    ] = None,
+    sample: Annotated[int | None, typer.Option(min=1, help="Only so many files, always the same.")] = None,
+    nominal: Annotated[bool, typer.Option(help="Run each grammar to count the legal tokens.")] = True,
+    workers: Annotated[int, typer.Option(min=0, help="Processes; 0 = one per core.")] = 0,
+) -> None:
+    """How long and how rich each tokenizer's sequences of your meshes are, and whether the meshes return."""
+    from meshloom import commands
+
+    names = None if tokenizers is None else [name.strip() for name in tokenizers.split(",")]
+    commands.compare_tokenizers(folder, out, resolution, names, sample, nominal, workers)
 
 
 @app.command()

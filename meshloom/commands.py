@@ -12,6 +12,7 @@ from pipelines.curation import CurationReport
 from pipelines.curation import curate as curate_sources
 from pipelines.reading import LoadedMesh, MeshReadError, read_mesh
 from pipelines.settings import CurationSettings, WorkerLimits
+from pipelines.tokenizers import build_tokenizer, tokenizer_named
 
 console = Console(highlight=False)
 QUANTISED_BOUND = 0.95
@@ -46,11 +47,13 @@ class StageProgress:
 
 
 def curation_settings(
-    preset: str | None, workers: int | None, settings_file: Path | None
+    preset: str | None, workers: int | None, settings_file: Path | None, tokenizer: str | None = None
 ) -> CurationSettings:
     """Settings of a file, with what the command line changes."""
-    given = yaml.safe_load(settings_file.read_text()) if settings_file else {}
-    settings = CurationSettings.model_validate(given or {})
+    given = (yaml.safe_load(settings_file.read_text()) if settings_file else None) or {}
+    if tokenizer is not None:
+        given = {**given, "tokenizer": tokenizer_named(tokenizer)}
+    settings = CurationSettings.model_validate(given)
     if preset is not None:
         settings = settings.model_copy(update={"preset": preset})
     if workers is not None:
@@ -65,9 +68,10 @@ def curate(
     preset: str | None = None,
     workers: int | None = None,
     settings_file: Path | None = None,
+    tokenizer: str | None = None,
 ) -> CurationReport:
     """Run every stage over `sources` into `out` and print the ledger's summary."""
-    settings = curation_settings(preset, workers, settings_file)
+    settings = curation_settings(preset, workers, settings_file, tokenizer)
     with StageProgress() as progress:
         report = curate_sources(sources, out, settings, progress)
     console.print(report.summary(), soft_wrap=True)
@@ -142,15 +146,13 @@ def _triangles(mesh: LoadedMesh) -> tuple[np.ndarray, np.ndarray]:
 
 def tokenize(mesh: Path, tokenizer: str, out: Path | None) -> None:
     """Print one mesh's statistics and first tokens; save all tokens where asked."""
-    import tokenizer_rs
-
     from pipelines.normalizing import normalize, pre_clean
 
-    if tokenizer != "silksong":
-        raise ValueError(f"there is no tokenizer {tokenizer!r}; choose silksong")
+    built = build_tokenizer(tokenizer_named(tokenizer))
     vertices, faces = _triangles(read_file(mesh))
-    encoding = tokenizer_rs.Silksong().encode(*pre_clean(normalize(vertices), faces))
+    encoding = built.encode(*pre_clean(normalize(vertices), faces))
     statistics = {name: value for name, value in encoding.statistics.items() if np.isscalar(value)}
+    statistics["exact"] = encoding.exact
     console.print(_two_columns(f"{mesh.name}: {tokenizer}", statistics))
     shown = " ".join(map(str, encoding.tokens[:32]))
     console.print(f"tokens: {shown}{' ...' if len(encoding.tokens) > 32 else ''}", soft_wrap=True)
@@ -159,57 +161,89 @@ def tokenize(mesh: Path, tokenizer: str, out: Path | None) -> None:
         console.print(f"{len(encoding.tokens)} tokens written to {out}")
 
 
-def repaired(mesh: LoadedMesh, resolution: int) -> tuple[np.ndarray, np.ndarray, dict]:
-    """Quantise and repair a mesh; vertices return to the file's own place and unit.
-
-    Returns float64 (V, 3), int32 (F, 3) and the tokenizer's statistics.
-    """
+def repair(mesh: Path, out: Path, resolution: int) -> None:
+    """Write the repaired mesh, quantised, in its own place and unit, and print what was done."""
     import tokenizer_rs
+    import trimesh
 
-    low, high = mesh.vertices.min(axis=0), mesh.vertices.max(axis=0)
+    from pipelines.inspection import repairs_in_words
+
+    loaded = read_file(mesh)
+    low, high = loaded.vertices.min(axis=0), loaded.vertices.max(axis=0)
     center, half_side = (low + high) / 2, (high - low).max() / 2
     if not half_side > 0:
         raise ValueError("the mesh has no extent: all its vertices lie in one point")
-    scaled = (mesh.vertices - center) / half_side * QUANTISED_BOUND
-    tokenizer = tokenizer_rs.Silksong(resolution=resolution, vertex_mode="xyz")
-    encoding = tokenizer.encode(scaled, mesh.faces)
-    vertices = ((encoding.vertices + 0.5) / resolution * 2 - 1) / QUANTISED_BOUND * half_side + center
-    used, faces = np.unique(encoding.faces, return_inverse=True)
-    return vertices[used], faces.reshape(-1, 3).astype(np.int32), encoding.statistics
-
-
-def repair(mesh: Path, out: Path, resolution: int) -> None:
-    """Write the repaired mesh and print what changed."""
-    import trimesh
-
-    vertices, faces, statistics = repaired(read_file(mesh), resolution)
+    scale = half_side / QUANTISED_BOUND
+    repaired = tokenizer_rs.repair((loaded.vertices - center) / scale, loaded.faces, resolution=resolution)
     out.parent.mkdir(parents=True, exist_ok=True)
-    trimesh.Trimesh(vertices, faces, process=False).export(out)
-    console.print(
-        f"{out}: {len(vertices)} vertices, {len(faces)} faces; {statistics['nonmani_gen']} vertices copied, "
-        f"{statistics['flipped_face']} faces turned, {statistics['degraded_face_num']} degenerate and "
-        f"{statistics['move_repeat_face_num']} duplicate faces dropped"
-    )
+    vertices = repaired.vertices * scale + center
+    trimesh.Trimesh(vertices, repaired.faces, process=False).export(out)
+    done = "; ".join(repairs_in_words(repaired.log)) or "nothing to repair"
+    console.print(f"{out}: {len(vertices)} vertices, {len(repaired.faces)} faces; {done}", soft_wrap=True)
 
 
-def inspect(mesh: Path, picture: Path | None) -> None:
-    """Print measures before and after repair; draw both where asked."""
-    from pipelines.measuring import measure
+def inspect(mesh: Path, tokenizer: str, resolution: int | None, out: Path | None) -> None:
+    """Print measures before and after repair, and how the mesh tokenises; write picture and page."""
+    from rich.markup import escape
+
+    from pipelines.inspection import inspect_mesh, write_inspection
 
     loaded = read_file(mesh)
-    vertices, faces, _ = repaired(loaded, resolution=1024)
-    before, after = measure(loaded.vertices, loaded.faces), measure(vertices, faces)
-    table = Table("measure", "as loaded", "repaired", title=mesh.name)
-    for name, value in before.items():
-        table.add_row(name.replace("_", " "), str(value), str(after[name]))
+    settings = tokenizer_named(tokenizer, resolution)
+    inspection = inspect_mesh(mesh.name, loaded.vertices, loaded.faces, settings)
+    table = Table("measure", "as loaded", "repaired", title=escape(mesh.name))
+    for name, value in inspection.before.items():
+        table.add_row(name.replace("_", " "), str(value), str(inspection.after[name]))
     console.print(table)
-    if picture is not None:
-        from pipelines.pictures import contact_sheet
+    for line in inspection.repairs():
+        console.print(line)
+    if inspection.walk is None:
+        console.print(f"{settings.label}: refused. {inspection.refusal}", markup=False, soft_wrap=True)
+    else:
+        n_tokens = len(inspection.walk.tokens)
+        exactness = "exact" if inspection.walk.exact else "not exact"
+        console.print(f"{settings.label}: {n_tokens} tokens, {exactness}", soft_wrap=True)
+    if out is not None:
+        for path in write_inspection(inspection, out):
+            console.print(f"written: {path}", markup=False, soft_wrap=True)
 
-        picture.write_bytes(
-            contact_sheet([("as loaded", loaded.vertices, loaded.faces), ("repaired", vertices, faces)])
+
+def compare_tokenizers(
+    folder: Path,
+    out: Path,
+    resolution: int,
+    tokenizers: list[str] | None,
+    sample: int | None,
+    nominal: bool,
+    workers: int,
+) -> None:
+    """Compare tokenizers on the meshes of a folder and print the summary."""
+    from pipelines import tokenizer_comparison as comparison
+    from pipelines.tokenizer_report import COLUMNS, cell
+
+    files = comparison.folder_files(folder, sample)
+    with StageProgress() as progress:
+        report = comparison.compare_tokenizers(
+            files, out, resolution, tokenizers, nominal, WorkerLimits(workers=workers), progress
         )
-        console.print(f"picture: {picture}")
+    times = {row["tokenizer"]: row for row in report.microseconds_per_face().iter_rows(named=True)}
+    for meshes, summary in report.sets().items():
+        rows = summary.rows(named=True)
+        note = "" if meshes == "accepted" else ", those that every tokenizer accepts"
+        table = Table("measure", *(row["tokenizer"] for row in rows), title=report.title() + note)
+        for name, (title, form) in COLUMNS.items():
+            table.add_row(title, *(cell(row[name], form) for row in rows))
+        for way in ("encode", "decode") if meshes == "accepted" else ():
+            found = (times.get(row["tokenizer"], {}).get(way) for row in rows)
+            table.add_row(f"us/face to {way}", *(cell(microseconds, "{:.2f}") for microseconds in found))
+        console.print(table)
+    for line in report.refusals():
+        console.print(line, soft_wrap=True)
+    console.print(
+        f"table: {out}/comparison.md; plots: {out}/lengths.png, {out}/bits.png; "
+        f"every file: {out}/meshes.parquet; every mesh and tokenizer: {out}/trials.parquet",
+        soft_wrap=True,
+    )
 
 
 def _two_columns(title: str, values: dict) -> Table:

@@ -20,7 +20,7 @@ import polars as pl
 from pipelines.ledger import LEDGER
 from pipelines.manifest import count_values, write_manifest
 from pipelines.reasons import Reason, Stage
-from pipelines.rules import load_preset
+from pipelines.rules import check_fits, load_preset
 from pipelines.settings import CurationSettings
 from pipelines.sources import parse_sources
 from pipelines.stages import PartitionResult, Progress, no_progress
@@ -30,6 +30,7 @@ from pipelines.stages.raw_meshes import build_raw_meshes
 from pipelines.stages.shards import SHARDS, build_shards
 from pipelines.stages.tokens import build_tokens
 from pipelines.storage import DataFolder
+from pipelines.tokenizers import check_storable
 
 
 class CurationError(RuntimeError):
@@ -100,14 +101,15 @@ def curate(
 ) -> CurationReport:
     """Make `out` the data set of exactly these sources.
 
-    Raises SourceError, PresetError or CurationError for what cannot be used, before anything is written,
-    and CurationError where another process is writing to `out`.
+    Raises SourceError, PresetError, TokenizerError or CurationError for what cannot be used, before anything
+    is written, and CurationError where another process is writing to `out`.
     """
     settings = settings or CurationSettings()
     if not sources:
         raise CurationError("no sources; give for example builtin: or local:PATH")
     parsed = parse_sources(sources)
-    load_preset(settings.preset)
+    check_fits(load_preset(settings.preset), settings.tokenizer)
+    check_storable(settings.tokenizer)
     if not any(source.shards() for source in parsed):
         raise CurationError(f"{', '.join(sources)}: no files that might be meshes; nothing to curate")
     data = DataFolder(Path(out))

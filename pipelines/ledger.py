@@ -16,7 +16,7 @@ from pipelines.stages.partitions import is_current, n_rows_on_disk
 from pipelines.storage import DataFolder, ShardKey, fingerprint, write_table
 from pipelines.tables import Ledger, polars_schema, validate
 
-VERSION = 1
+VERSION = 2
 LEDGER = "ledger"
 """Folder of the tables, and `stage` where one is asked for."""
 _NAMED_AT_MOST = 5
@@ -57,7 +57,10 @@ def _account(kept: Path, rejected: list[Path]) -> pl.DataFrame:
     """Rows of the ledger, in order of their uri."""
     missing = [pl.lit(None, pl.String).alias(name) for name in ("stage", "reason", "detail")]
     parts = [pl.read_parquet(kept).with_columns(*missing, status=pl.lit("kept"))]
-    parts += [pl.read_parquet(path).with_columns(status=pl.lit("rejected")) for path in rejected]
+    parts += [
+        pl.read_parquet(path).with_columns(status=pl.lit("rejected"), exact=pl.lit(None, pl.Boolean))
+        for path in rejected
+    ]
     columns = list(polars_schema(Ledger))
     return pl.concat([part.select(columns) for part in parts]).sort("uri", "status", "stage")
 

@@ -21,7 +21,7 @@ from pipelines.stages.partitions import n_rows_on_disk
 from pipelines.stages.shards import index_path
 from pipelines.storage import DataFolder, file_sha256, write_bytes, write_json
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 """Of the tables and of this file; a reader that knows another must refuse."""
 _HASHES = "manifest_hashes.json"
 

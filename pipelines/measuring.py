@@ -1,6 +1,7 @@
 """Topology counts of a mesh, after welding exactly equal float32 positions."""
 
-from typing import cast
+from dataclasses import dataclass
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,6 +31,62 @@ def measure(vertices: NDArray[np.float64], faces: NDArray[np.int32]) -> dict[str
     return cast(dict[str, int | bool], dict(measures))
 
 
+def measure_by_index(vertices: NDArray[np.float64], faces: NDArray[np.int32]) -> dict[str, int | bool]:
+    """The same counts where vertices (V, 3) of equal position stay apart, as a repair has made them."""
+    apart = np.zeros((len(vertices), 3))
+    apart[:, 0] = np.arange(len(vertices))
+    return {**measure(apart, faces), "degenerate_faces": measure(vertices, faces)["degenerate_faces"]}
+
+
 def bounding_box_diagonal(vertices: NDArray[np.float64]) -> float:
     """Length of the diagonal of the box around all vertices (V, 3), in their unit."""
     return float(np.linalg.norm(vertices.max(axis=0) - vertices.min(axis=0)))
+
+
+def edge_components(faces: NDArray[np.integer[Any]]) -> NDArray[np.int64]:
+    """Component (F,) of each face (F, 3): faces that share an edge are in the same one; numbered from 0."""
+    from scipy.sparse import coo_array
+    from scipy.sparse.csgraph import connected_components
+
+    if not len(faces):
+        return np.zeros(0, dtype=np.int64)
+    edges = np.sort(faces[:, [[0, 1], [1, 2], [2, 0]]].reshape(-1, 2), axis=1)
+    distinct, edge_of_side = np.unique(edges, axis=0, return_inverse=True)
+    n_faces, n_nodes = len(faces), len(faces) + len(distinct)
+    # one graph of faces and edges; a side joins one of each
+    face_of_side = np.repeat(np.arange(n_faces), 3)
+    sides = (np.ones(3 * n_faces, dtype=bool), (face_of_side, n_faces + edge_of_side.ravel()))
+    _, labels = connected_components(coo_array(sides, shape=(n_nodes, n_nodes)), directed=False)
+    return labels[:n_faces].astype(np.int64)
+
+
+@dataclass(frozen=True)
+class EdgeDefects:
+    """Edges at fault, each by two indices of vertices (N, 2); `measure` counts the same ones."""
+
+    boundary: NDArray[np.int64]
+    """Of one face."""
+    nonmanifold: NDArray[np.int64]
+    """Of three or more."""
+    inconsistent: NDArray[np.int64]
+    """Of two that traverse it in the same direction."""
+
+
+def edge_defects(vertices: NDArray[np.float64], faces: NDArray[np.integer[Any]]) -> EdgeDefects:
+    """Find the edges at fault of a mesh (V, 3), (F, 3) after welding exactly equal float32 positions."""
+    positions = vertices.astype(np.float32) + np.float32(0)  # -0 is 0
+    _, representative, welded = np.unique(positions, axis=0, return_index=True, return_inverse=True)
+    corners = welded.ravel()[faces]
+    is_triangle = (corners != np.roll(corners, 1, axis=1)).all(axis=1)
+    sides = corners[is_triangle][:, [[0, 1], [1, 2], [2, 0]]].reshape(-1, 2)
+    is_forward = sides[:, 0] < sides[:, 1]
+    edges, edge_of_side, n_sides = np.unique(
+        np.sort(sides, axis=1), axis=0, return_inverse=True, return_counts=True
+    )
+    n_forward = np.bincount(edge_of_side.ravel(), weights=is_forward, minlength=len(edges))
+    named = representative[edges].astype(np.int64)
+    return EdgeDefects(
+        boundary=named[n_sides == 1],
+        nonmanifold=named[n_sides > 2],
+        inconsistent=named[(n_sides == 2) & (n_forward != 1)],
+    )

@@ -5,19 +5,18 @@ Tasks and results are plain arrays and numbers, since they travel between proces
 
 import hashlib
 from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from pipelines.measuring import bounding_box_diagonal, measure
+from pipelines.measuring import bounding_box_diagonal, edge_components, measure
 from pipelines.normalizing import ZeroExtentError, normalize, pre_clean
 from pipelines.reading import MeshReadError, read_content
 from pipelines.reasons import Reason
-from pipelines.settings import TokenizerSettings
 from pipelines.sources.files import UnreadableFileError, read_regular
+from pipelines.tokenizers import TOKEN_DTYPE, TokenizerSettings, build_tokenizer
 from pipelines.worker_process import ItemError
 
 
@@ -59,7 +58,7 @@ class TokenizeTask:
 
 @dataclass(frozen=True)
 class TokenizedMesh:
-    """Tokens of a mesh, the cleaned mesh they were made from, and the tokenizer's statistics."""
+    """Tokens of a mesh, the cleaned mesh they were made from, and what was counted."""
 
     tokens: NDArray[np.uint16]
     """(n_tokens,)"""
@@ -67,8 +66,15 @@ class TokenizedMesh:
     """(V, 3), normalised"""
     faces: NDArray[np.int32]
     """(F, 3)"""
+    exact: bool
+    """Whether the tokens decode to the quantised, repaired mesh."""
+    n_vertices: int
+    """Vertices that the faces of the tokenised mesh use."""
+    n_faces: int
+    n_components: int
+    """Of the tokenised mesh, connected through edges."""
     statistics: dict[str, Any]
-    """Named as in the reference's table."""
+    """The family's own, under its own names."""
 
 
 def read_and_measure(task: ReadTask) -> MeasuredMesh:
@@ -100,27 +106,23 @@ def clean_and_tokenize(task: TokenizeTask) -> TokenizedMesh:
         vertices, faces = pre_clean(normalize(task.vertices), task.faces)
         if not len(faces):
             raise ItemError(Reason.NO_VALID_COMPONENT, "no face is left after the pre-clean")
-        encoding = _tokenizer(task.tokenizer).encode(vertices, faces)
+        encoding = build_tokenizer(task.tokenizer).encode(vertices, faces)
     except ZeroExtentError as error:
         raise ItemError(Reason.ZERO_EXTENT, str(error)) from None
     except tokenizer_rs.MeshError as error:
         raise ItemError(_reason(error.code), str(error)) from None
+    written = np.asarray(encoding.faces)
+    if not len(encoding.tokens):
+        raise ItemError(Reason.NO_VALID_COMPONENT, "no face is left after the repair")
     return TokenizedMesh(
-        np.asarray(encoding.tokens).astype(np.uint16),
+        np.asarray(encoding.tokens).astype(TOKEN_DTYPE),
         vertices.astype(np.float32),
         faces,
+        bool(encoding.exact),
+        len(np.unique(written)),
+        len(written),
+        int(edge_components(written).max(initial=-1)) + 1,
         dict(encoding.statistics),
-    )
-
-
-@lru_cache(maxsize=1)
-def _tokenizer(settings: TokenizerSettings) -> Any:
-    import tokenizer_rs
-
-    if settings.name != "silksong":
-        raise ItemError(Reason.INVALID_INPUT, f"there is no tokenizer {settings.name!r}; choose silksong")
-    return tokenizer_rs.Silksong(
-        resolution=settings.resolution, vertex_mode=settings.vertex_mode, conformance=settings.conformance
     )
 
 

@@ -25,7 +25,9 @@ class Reason(StrEnum):
     TOO_LARGE = "TOO_LARGE"  # above size_bytes_limit
     # mesh_table: reading
     NOT_A_MESH = "NOT_A_MESH"  # content is something else: HTML page, JSON error, LFS pointer, image, ...
-    NEEDS_DECODER = "NEEDS_DECODER"  # a required extension that cannot be decoded (Draco, meshopt, unknown)
+    NEEDS_DECODER = (
+        "NEEDS_DECODER"  # a required extension that cannot be decoded (meshopt, instancing, unknown)
+    )
     MISSING_SIDE_FILE = "MISSING_SIDE_FILE"  # a buffer it names is absent, remote, or outside its folder
     LOAD = "LOAD"  # malformed: the reader raised, counts or indices do not fit
     NON_FINITE = "NON_FINITE"  # NaN or infinite coordinates
@@ -33,8 +35,8 @@ class Reason(StrEnum):
     TIME_LIMIT = "TIME_LIMIT"  # above seconds_per_item
     MEMORY_LIMIT = "MEMORY_LIMIT"  # above bytes_per_item
     WORKER_DIED = "WORKER_DIED"  # the worker process crashed on this mesh
+    TOO_MANY_FACES_RAW = "TOO_MANY_FACES_RAW"  # more than the reader or the tokenizer accepts
     # tokens: the tokenizer's own codes
-    TOO_MANY_FACES_RAW = "TOO_MANY_FACES_RAW"
     INVALID_INPUT = "INVALID_INPUT"
     ZERO_EXTENT = "ZERO_EXTENT"  # all vertices in one point: cannot be normalised
     VALENCE_LIMIT = "VALENCE_LIMIT"
@@ -56,4 +58,5 @@ class Reason(StrEnum):
     RULE_TOKENS = "RULE_TOKENS"
     RULE_LAYER_VERTICES = "RULE_LAYER_VERTICES"
     RULE_COMPRESSION = "RULE_COMPRESSION"
+    RULE_EXACT = "RULE_EXACT"
     RULE_NEVER = "RULE_NEVER"  # a preset whose rule no mesh can meet

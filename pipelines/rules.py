@@ -20,7 +20,8 @@ import polars as pl
 import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError, field_validator
 
-from pipelines.tables import Reason, Tokens, polars_schema
+from pipelines.tables import SILKSONG_COLUMNS, Reason, Tokens, polars_schema
+from pipelines.tokenizers import TokenizerSettings
 
 RULES_FOLDER = Path(__file__).parents[1] / "configs" / "rules"
 _RULE_PREFIX = "RULE_"
@@ -118,6 +119,17 @@ def load_preset(name: str) -> Preset:
     except ValidationError as error:
         faults = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors())
         raise PresetError(f"preset {name!r}: {path}: {faults}") from None
+
+
+def check_fits(preset: Preset, tokenizer: TokenizerSettings) -> None:
+    """Raise PresetError where a rule asks for what the tokenizer does not count: it would drop every mesh."""
+    asked = {name for rule in preset.rules for name in rule.columns}
+    missing = [name for name in SILKSONG_COLUMNS if name in asked]
+    if missing and tokenizer.name != "silksong":
+        raise PresetError(
+            f"preset {preset.name!r} asks for {', '.join(missing)}, which only silksong counts; take "
+            f"a preset of {tokenizer.name}, or leave `preset` out"
+        )
 
 
 def first_failure(preset: Preset) -> pl.Expr:

@@ -1,8 +1,16 @@
 """Everything that decides what a data set holds, as data."""
 
-from typing import Literal
-
 from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from pipelines.tokenizers import SilksongSettings, TokenizerSettings
+
+DEFAULT_PRESETS = {
+    "silksong": "silksong-v11",
+    "edgerunner": "edgerunner-default",
+    "face_sequence": "face-sequence-default",
+    "loom": "loom-default",
+}
+"""Rules that a data set of a tokenizer family follows where it names none."""
 
 
 class _Settings(BaseModel):
@@ -20,21 +28,6 @@ class WorkerLimits(_Settings):
     bytes_per_item: int = Field(
         default=4 << 30, gt=0, description="Address space a worker may add for one mesh."
     )
-
-
-class TokenizerSettings(_Settings):
-    """Which tokenizer makes the tokens table."""
-
-    name: str = "silksong"
-    resolution: int = 128
-    vertex_mode: Literal["block_offset", "xyz"] = "block_offset"
-    conformance: Literal["reference"] = "reference"
-    faces_limit: int = Field(default=16_000, description="More faces after loading: TOO_MANY_FACES_RAW.")
-
-    @property
-    def label(self) -> str:
-        """What the `tokenizer` column says."""
-        return f"{self.name}/{self.vertex_mode}/{self.resolution}/{self.conformance}"
 
 
 class SplitSettings(_Settings):
@@ -55,9 +48,15 @@ class SplitSettings(_Settings):
 class CurationSettings(_Settings):
     """The resolved configuration of one data set; saved in its manifest."""
 
-    preset: str = "silksong-v11"
+    tokenizer: TokenizerSettings = SilksongSettings()
+    preset: str = Field(
+        default_factory=lambda data: DEFAULT_PRESETS[data["tokenizer"].name],
+        description="Filter rules: a name in configs/rules or a YAML file; by default the tokenizer's.",
+    )
     size_bytes_limit: int = Field(default=512 << 20, description="Larger files are TOO_LARGE.")
-    tokenizer: TokenizerSettings = TokenizerSettings()
+    faces_limit: int = Field(
+        default=16_000, ge=1, description="More faces after loading: TOO_MANY_FACES_RAW."
+    )
     split: SplitSettings = SplitSettings()
     samples_per_shard: int = Field(default=1000, ge=1)
     limits: WorkerLimits = WorkerLimits()

@@ -1,7 +1,8 @@
-"""Turn triangle meshes into token sequences and back."""
+"""Read triangle meshes, turn them into token sequences and back."""
 
-from collections.abc import Sequence
-from typing import Any, Literal, TypedDict
+from collections.abc import Iterable, Sequence
+from os import PathLike
+from typing import Any, Literal, TypedDict, overload
 
 import numpy as np
 import pyarrow as pa
@@ -25,7 +26,7 @@ class Topology(TypedDict):
     watertight: bool
 
 class MeshError(ValueError):
-    """A mesh or token sequence was refused; `code` is the stable name of the reason."""
+    """A file, mesh or token sequence was refused; `code` is the stable name of the reason."""
 
     code: str
 
@@ -101,8 +102,9 @@ class GrammarBatch:
     def allowed(self, remaining: int | None = None) -> NDArray[np.bool_]:
         """Which ids may follow in each row (size, vocab_size + 1); the last column is the end.
 
-        `remaining` is how many tokens, the end among them, may still be written to a row: a row that needs
-        that many to reach an end is held to a short way there.
+        `remaining` is how many tokens, the end among them, may still be written to a row: a row that could
+        miss its end with one more token of its choice is held to a short way there, so that a row that
+        begins with enough of them always ends.
         """
     def advance(self, tokens: ArrayLike) -> None:
         """Take the next token of each row (size,); the end id ends a row, after which anything is taken.
@@ -150,6 +152,12 @@ class Tokenizer:
         """The grammar state before the first token."""
     def grammar_batch(self, size: int) -> GrammarBatch:
         """Grammar states of `size` sequences that are written side by side."""
+    def nominal_bits(self, tokens: ArrayLike) -> float:
+        """Bits of the sequence and its end where every legal token is equally likely.
+
+        The sum of log2 of how many tokens may come at each place, the end counted as one where it may;
+        raises MeshError where the grammar does not allow a token or the end after the last one.
+        """
     def describe(self, token: int) -> str:
         """What a token stands for, in a few words."""
 
@@ -174,9 +182,146 @@ class Silksong(Tokenizer):
 
 # --- edgerunner ---
 
+class EdgeRunnerEncoding(Encoding):
+    """Tokens of a mesh with the operation after each face."""
+
+    @property
+    def face_type(self) -> NDArray[np.int8]:
+        """Operation (F,) after each face in token order; 2 where none follows."""
+
+class EdgeRunner(Tokenizer):
+    """EdgeRunner tokenizer (arXiv 2409.18114).
+
+    Vertices are joined by index: weld the mesh first, or let the repair do it. `decode` gives every face
+    vertices of its own, at the single-precision centres of their bins. With `repair` the tokens depend on
+    neither the order nor the numbering of the input; without it they can.
+    """
+
+    def __new__(
+        cls,
+        resolution: int = 512,
+        engine: Literal["lr_absco", "lr", "clers"] = "lr_absco",
+        sort: Literal["stable", "reference"] = "stable",
+        repair: bool = False,
+    ) -> EdgeRunner:
+        """Make a tokenizer for 2 to 65536 bins per axis.
+
+        `lr_absco`, the published engine, returns every consistently oriented mesh exactly; `lr` and `clers`
+        write residuals, visit some faces twice, and `lr` writes -1 for a residual it has no id for. `sort`
+        says how faces with equal centres are ordered: as in the input, or as the published tokenizer's C++
+        library leaves them.
+        """
+    @property
+    def engine(self) -> str:
+        """Operations and coding."""
+    @property
+    def sort(self) -> str:
+        """In which order faces with equal centres come."""
+    @property
+    def repair(self) -> bool:
+        """Whether meshes are repaired before they are encoded."""
+    def encode(self, vertices: ArrayLike, faces: ArrayLike) -> EdgeRunnerEncoding:
+        """Encode a mesh, (V, 3) and (F, 3), in [-1, 1]; raises MeshError.
+
+        Without repair, coordinates above 1 fall into the last bin, and coordinates so far below -1 that
+        their bin would be negative are refused.
+        """
+    def decode_with_face_types(
+        self, tokens: ArrayLike
+    ) -> tuple[NDArray[np.float64], NDArray[np.int32], NDArray[np.int32]]:
+        """Vertices (V, 3), faces (F, 3) and the operation after each face; raises MeshError."""
+
 # --- face sequence ---
 
+class FaceSequence(Tokenizer):
+    """Sorted faces, nine coordinates each (MeshGPT, arXiv 2311.15475; MeshXL, arXiv 2405.20853).
+
+    Ids are bins. Vertices of equal position become one, faces with a repeated vertex are dropped, vertices
+    are sorted by z, y, x of the sequence's axes, faces are rotated so that their lowest vertex comes first,
+    and sorted: `meshgpt` by their sorted corners, on axes (z, x, y) of an input whose y is up; `meshxl` by
+    their corners as rotated, on the axes of the input, whose z is up. `decode` gives the axes of the input,
+    vertices in sorted order. With `repair` the tokens depend on neither the order nor the numbering of
+    the input; without it only the order of faces with equal vertices may show.
+    """
+
+    def __new__(
+        cls,
+        resolution: int = 128,
+        order: Literal["meshgpt", "meshxl"] = "meshgpt",
+        repair: bool = True,
+        drop_duplicates: bool = False,
+    ) -> FaceSequence:
+        """Make a tokenizer for 2 to 65536 bins per axis.
+
+        With `repair` the mesh is quantised and repaired first, and what is decoded is exactly the repaired
+        mesh; without, bins are rounded half to even. `drop_duplicates` keeps the first of several faces with the
+        same vertices, whatever their directions.
+        """
+    @property
+    def order(self) -> str:
+        """In which order vertices and faces are written."""
+    @property
+    def repair(self) -> bool:
+        """Whether meshes are repaired before they are encoded."""
+    @property
+    def drop_duplicates(self) -> bool:
+        """Whether only one of several faces with the same positions is written."""
+
+def face_edges(faces: ArrayLike, include_self: bool = True) -> NDArray[np.int64]:
+    """Ordered pairs (E, 2) of faces, (F, 3), that share at least two vertices, in ascending order.
+
+    Every face is its own neighbour; without `include_self`, pairs that share all three vertices are left out.
+    Raises MeshError where there are more than 2^27 pairs.
+    """
+
 # --- loom ---
+
+# --- merges ---
+
+class Merges:
+    """Merged tokens on top of a vocabulary (byte pair encoding, arXiv 1508.07909).
+
+    Merge `i` on `n` ids makes the id `n + i` out of two ids below it.
+    """
+
+    @staticmethod
+    def learn(sequences: Iterable[ArrayLike], base_vocab_size: int, n_merges: int) -> Merges:
+        """Merge the commonest pair of neighbours again and again; no pair spans two sequences.
+
+        Occurrences that overlap count once, of equally common pairs the least comes first. Stops early
+        where no pair occurs twice. Raises MeshError for tokens outside the vocabulary.
+        """
+    @staticmethod
+    def load(path: str | PathLike[str]) -> Merges:
+        """Read a file that `save` wrote; raises MeshError, code INVALID_MERGES."""
+    def save(self, path: str | PathLike[str]) -> None:
+        """Write a JSON file."""
+    def apply(self, tokens: ArrayLike) -> NDArray[np.int32]:
+        """Write a sequence with merged tokens; raises MeshError for ids outside the base vocabulary."""
+    def expand(self, tokens: ArrayLike) -> NDArray[np.int32]:
+        """Write a sequence without merged tokens; ids outside the vocabulary become -1."""
+    @property
+    def base_vocab_size(self) -> int:
+        """Number of ids that are not merged."""
+    @property
+    def vocab_size(self) -> int:
+        """Number of ids, merged ones included."""
+    @property
+    def pairs(self) -> list[tuple[int, int]]:
+        """The two ids that each merged token is made of, in the order of their ids."""
+    def __len__(self) -> int: ...
+
+class Merged(Tokenizer):
+    """Any tokenizer, with merged tokens on top."""
+
+    def __new__(cls, tokenizer: Tokenizer, merges: Merges) -> Merged:
+        """Put merges on a tokenizer; they must be made for as many ids as it has."""
+    @property
+    def tokenizer(self) -> Tokenizer:
+        """The tokenizer below."""
+    @property
+    def merges(self) -> Merges:
+        """The merges."""
 
 # --- repair ---
 
@@ -228,10 +373,82 @@ class Repaired:
 
 # --- reading files ---
 
+class LoadedMesh:
+    """Triangles of one file, world transforms applied, nothing welded."""
+
+    @property
+    def vertices(self) -> NDArray[np.float64]:
+        """Positions (V, 3), finite and each used by a face."""
+    @property
+    def faces(self) -> NDArray[np.int32]:
+        """Corners (F, 3), indices into `vertices`."""
+    @property
+    def n_geometries(self) -> int:
+        """Parts that the file keeps apart: primitives, materials, solids."""
+    @property
+    def n_unreferenced(self) -> int:
+        """Vertices that no face uses, left out of `vertices`."""
+
+def read_mesh(
+    path_or_bytes: str | PathLike[str] | bytes,
+    format: str | None = None,
+    folder: str | PathLike[str] | None = None,
+    max_triangles: int = 10_000_000,
+    max_bytes: int = 1 << 30,
+) -> LoadedMesh:
+    """Read a mesh file, or its bytes: all triangles of the default scene, or none.
+
+    `format` is one of glb, gltf, obj, off, ply, stl; by default the path's extension. Side files are looked
+    for in `folder` alone, by default that of the path. Both limits are on what the file unfolds to: triangles
+    with instances expanded, bytes with side files.
+
+    Raises MeshError with the code UNREADABLE_FILE, UNSUPPORTED_FORMAT, EMPTY_FILE, TOO_LARGE, NOT_A_MESH,
+    NEEDS_DECODER, MISSING_SIDE_FILE, LOAD, NON_FINITE, NO_TRIANGLES or TOO_MANY_FACES_RAW.
+    """
+
+def gltf_side_files(content: bytes) -> list[str]:
+    """Paths of the side files that a .gltf text names, relative to its folder and within it.
+
+    Empty where the text cannot be read.
+    """
+
+def tokenize_files(
+    paths: Sequence[str | PathLike[str]],
+    tokenizers: dict[str, Tokenizer],
+    threads: int | None = None,
+    seconds_per_item: float = 60.0,
+    bytes_per_item: int = 4 << 30,
+    rows_per_batch: int = 64,
+) -> pa.RecordBatchReader:
+    """Read, normalise, measure and encode every file; one row per file, in the order of `paths`.
+
+    Columns: path, code, message (null where the file was read), n_geometries, n_unreferenced, topology (a map
+    of the counts of `measure`), and for each tokenizer a struct of that name with the columns of
+    `Tokenizer.encode_batch`, null where the file was not read. A mesh is centred on the origin and its longest
+    side made 1.9 before it is encoded.
+
+    Work runs ahead on `threads` threads, one per core by default; the number changes nothing in the rows. A
+    file that is not finished `seconds_per_item` after it was begun is a row with the code TIME_LIMIT; its
+    thread ends by itself and another takes its place. Files that would need more than about `bytes_per_item`
+    of memory are refused with TOO_LARGE or TOO_MANY_FACES_RAW. Raises MeshError for impossible options alone.
+    """
+
 # --- measuring ---
 
 def measure(vertices: ArrayLike, faces: ArrayLike) -> Topology:
     """Count edges, fans, pieces and defects of a mesh."""
+
+@overload
+def adaptive_bits(sequences: Iterable[ArrayLike], vocab_size: int, order: int) -> float: ...
+@overload
+def adaptive_bits(sequences: Iterable[ArrayLike], vocab_size: int, order: Sequence[int]) -> list[float]:
+    """Bits of all sequences and their ends for an adaptive coder with contexts of up to `order` tokens.
+
+    With N occurrences and D different symbols seen in a context of length j, n of them equal to s:
+    p_j(s) = (n + D p_{j-1}(s)) / (N + D), p_j = p_{j-1} in a new context, p_{-1} = 1 / (vocab_size + 1).
+    Counts are kept from sequence to sequence; a sequence's beginning is filled with a start mark. Orders
+    go from 0 to 8. Raises MeshError for tokens outside the vocabulary.
+    """
 
 def repair(
     vertices: ArrayLike,
@@ -241,10 +458,10 @@ def repair(
     drop_collinear: bool = False,
     outward: bool = False,
 ) -> Repaired:
-    """Make any triangles an oriented manifold, without moving a vertex or losing a face.
+    """Make any triangles an oriented manifold of the same triangles; only degenerate and repeated ones go.
 
-    `vertices` (V, 3) are real and finite, `faces` (F, 3) whole numbers. With a `resolution` (2 to 65536 bins per
-    axis) the coordinates must lie in [-1, 1] and are quantised first. Equal positions become one vertex
+    `vertices` (V, 3) are real and finite, `faces` (F, 3) whole numbers. With a `resolution` (2 to 65536 bins
+    per axis) the coordinates must lie in [-1, 1] and are quantised first. Equal positions become one vertex
     unless `weld` is off; then vertices and faces keep the order of the input, copies come last.
     `outward` turns every part so that its signed volume is not negative, instead of asking the majority of
     its faces. Raises MeshError.

@@ -16,6 +16,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from model.silksong import SilksongConfig
+from pipelines.tokenizers import FAMILIES, TokenizerSettings
 
 EXPERIMENTS = Path(__file__).parents[1] / "configs" / "experiments"
 
@@ -26,13 +27,6 @@ class ConfigError(ValueError):
 
 class _Settings(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class TokenizerSettings(_Settings):
-    """The tokenizer that encodes turned meshes and decodes generated ones; as in the data set."""
-
-    resolution: int = 128
-    vertex_mode: str = "block_offset"
 
 
 class AugmentSettings(_Settings):
@@ -67,10 +61,23 @@ class DataSettings(_Settings):
         ge=1,
         description="Epochs over which visits move from the natural to a balanced mix of face counts.",
     )
-    tokenizer: TokenizerSettings = TokenizerSettings()
+    tokenizer: TokenizerSettings | None = Field(
+        default=None,
+        description="Encodes turned meshes and decodes generated ones; null: the data set's own, which is "
+        "filled in when a run begins. Given, it must be the data set's.",
+    )
     augment: AugmentSettings = AugmentSettings()
     num_workers: int = Field(
         default=0, ge=0, description="Loader processes per rank; never changes a result."
+    )
+
+
+class GenerationSettings(_Settings):
+    """How token sequences are written."""
+
+    constrained: bool = Field(
+        default=True,
+        description="Only tokens that the tokenizer's grammar allows: every row ends, and decodes.",
     )
 
 
@@ -100,6 +107,7 @@ class ExperimentConfig(_Settings):
     model: SilksongConfig = Field(default_factory=SilksongConfig)
     initial_weights: Path | None = Field(default=None, description="A reference checkpoint to start from.")
     data: DataSettings = DataSettings()
+    generation: GenerationSettings = GenerationSettings()
     optimizer: OptimizerSettings = OptimizerSettings()
     schedule: ScheduleSettings = ScheduleSettings()
     batch_size: int = Field(default=4, ge=1, description="Samples per process and step.")
@@ -131,6 +139,16 @@ class ExperimentConfig(_Settings):
         return self.data.max_tokens or self.model.max_tokens
 
     @property
+    def tokenizer(self) -> TokenizerSettings:
+        """The tokenizer of the run. Raises ConfigError where nothing has said yet which it is."""
+        if self.data.tokenizer is None:
+            raise ConfigError(
+                "data.tokenizer is not given, and no data set has filled it in; give for example "
+                "data.tokenizer.name=silksong"
+            )
+        return self.data.tokenizer
+
+    @property
     def points(self) -> int:
         """Surface samples of one condition."""
         return self.model.encoder.points
@@ -144,6 +162,7 @@ MAY_CHANGE_ON_RESUME = frozenset(
         "data.num_workers",
         "evaluate_every",
         "evaluate_meshes",
+        "generation.constrained",
         "keep_checkpoints",
         "log_every",
         "mixed_precision",
@@ -245,8 +264,8 @@ def _explain(item: dict[str, Any]) -> str:
 
 
 def _known_keys(owner: type[BaseModel], parts: Sequence[str]) -> list[str]:
-    for part in parts:
-        owner = _settings_class(owner, part) or owner
+    for part in parts:  # below data.tokenizer, pydantic names the family
+        owner = _settings_class(owner, part) or FAMILIES.get(part, owner)
     return list(owner.model_fields)
 
 

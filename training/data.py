@@ -7,6 +7,7 @@ anywhere goes on exactly there, with any number of processes and loader workers.
 """
 
 import io
+import json
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -22,6 +23,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
 from pipelines.storage import DataFolder
+from pipelines.tokenizers import TokenizerSettings, build_tokenizer, parse_tokenizer
 from training.config import ExperimentConfig
 from training.lifetime import leave_signals_to_parent
 from training.resampling import balanced_resampling_weights
@@ -162,13 +164,12 @@ class ShardDataset(Dataset[Sample | Failed]):
         self.index = used
         self._rows: list[dict[str, Any]] = used.to_dicts()
         self._descriptors: dict[str, int] = {}
-        self._tokenizer: Any = None
 
     def __len__(self) -> int:
         return len(self._rows)
 
     def __getstate__(self) -> dict[str, Any]:
-        return {**self.__dict__, "_descriptors": {}, "_tokenizer": None}
+        return {**self.__dict__, "_descriptors": {}}
 
     def __getitem__(self, place: Place) -> Sample | Failed:
         epoch, index = place
@@ -218,10 +219,9 @@ class ShardDataset(Dataset[Sample | Failed]):
     def _encode(self, mesh: Mesh) -> NDArray[np.int32]:
         import tokenizer_rs
 
-        if self._tokenizer is None:
-            self._tokenizer = tokenizer_rs.Silksong(**self.config.data.tokenizer.model_dump())
         try:
-            encoded = self._tokenizer.encode(mesh.vertices.astype(np.float64), mesh.faces)
+            tokenizer = build_tokenizer(self.config.tokenizer)
+            encoded = tokenizer.encode(mesh.vertices.astype(np.float64), mesh.faces)
         except tokenizer_rs.MeshError as error:
             raise _SampleError(SampleFailure.TOKENIZER, f"{error.code}: {error}") from error
         tokens = np.asarray(encoded.tokens, dtype=np.int32)
@@ -266,6 +266,49 @@ def read_index(folder: DataFolder) -> pl.DataFrame:
     if not path.is_file():
         raise DataError(f"{folder.root} has no shards/index.parquet; run `meshloom curate` first")
     return pl.read_parquet(path)
+
+
+def tokenizer_of(data: Path) -> TokenizerSettings | None:
+    """The tokenizer that a data set's manifest names; None where there is no manifest that names one.
+
+    Raises DataError for a manifest whose tokenizer this version does not know.
+    """
+    path = DataFolder(Path(data)).manifest
+    try:
+        content = json.loads(path.read_bytes())["settings"]["tokenizer"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+    try:
+        return parse_tokenizer(content)
+    except ValueError as error:
+        raise DataError(
+            f"{path} names a tokenizer that is not known here; curate it again: {error}"
+        ) from None
+
+
+def with_tokenizer_of(config: ExperimentConfig, data: Path) -> ExperimentConfig:
+    """The configuration with the data set's tokenizer filled in.
+
+    Raises DataError where the configuration asks for another one, where neither names one, or where the
+    model's vocabulary is not the tokenizer's.
+    """
+    theirs, ours = tokenizer_of(data), config.data.tokenizer
+    if theirs is not None and ours is not None and theirs != ours:
+        raise DataError(
+            f"data.tokenizer is {ours.label}, but {data} was made with {theirs.label}; leave data.tokenizer "
+            f"out, or curate the data set with it"
+        )
+    settings = ours or theirs
+    if settings is None:
+        raise DataError(f"the manifest of {data} names no tokenizer; give data.tokenizer.name")
+    n_ids = build_tokenizer(settings).vocab_size
+    if n_ids != config.model.vocab_size:
+        raise DataError(
+            f"{settings.label} has {n_ids} ids, and the model {config.model.vocab_size}; "
+            f"give model.vocab_size={n_ids}"
+        )
+    filled = config.data.model_copy(update={"tokenizer": settings})
+    return config.model_copy(update={"data": filled})
 
 
 def collate(samples: list[Sample | Failed]) -> Batch:

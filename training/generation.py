@@ -24,10 +24,11 @@ from numpy.typing import NDArray
 
 from model.silksong import SilksongModel
 from pipelines.storage import write_bytes, write_json, write_table
+from pipelines.tokenizers import build_tokenizer
 from training.config import ExperimentConfig
 from training.surface import Mesh, NoSurfaceError, condition_cloud, face_cross_products, generator
 
-GENERATION_VERSION = 1
+GENERATION_VERSION = 2
 DEGENERATE_AREA = 1e-12  # of the squared bounding diagonal
 
 
@@ -54,13 +55,17 @@ class Condition:
 
 @dataclass(frozen=True)
 class Sampling:
-    """How tokens are drawn; temperature 0 takes the most probable."""
+    """How tokens are drawn; temperature 0 takes the most probable.
+
+    Constrained, only what the tokenizer's grammar allows is drawn, and every row ends within `max_tokens`.
+    """
 
     seed: int
     temperature: float
     max_tokens: int
     top_k: int | None = 50
     top_p: float | None = 0.95
+    constrained: bool = True
 
 
 TABLE_SCHEMA: dict[str, Any] = {
@@ -91,17 +96,20 @@ def generate_meshes(
     top_k: int | None = 50,
     top_p: float | None = 0.95,
     batch_size: int = 8,
+    constrained: bool | None = None,
     on_progress: Callable[[int, int], None] | None = None,
 ) -> pl.DataFrame:
     """Generate one mesh per condition into `out`; the rows of generated.parquet, in the order given.
 
     Row i draws from the random stream `seed + i`, so that neither the batch size nor what was already there
-    moves it. `on_progress` gets the conditions done and their number.
+    moves it. `constrained` is the configuration's `generation.constrained` by default. `on_progress` gets the
+    conditions done and their number.
     Raises ValueError where two conditions have the same name and uri, or `max_tokens` exceeds the model's.
     """
     if len({(condition.name, condition.uri) for condition in conditions}) != len(conditions):
         raise ValueError("two conditions have the same name and uri; give each mesh once")
-    sampling = Sampling(seed, temperature, max_tokens or config.max_tokens, top_k, top_p)
+    is_constrained = config.generation.constrained if constrained is None else constrained
+    sampling = Sampling(seed, temperature, max_tokens or config.max_tokens, top_k, top_p, is_constrained)
     weights = weights_digest(module)
     fingerprints = [
         _fingerprint(condition, weights, config, sampling, i) for i, condition in enumerate(conditions)
@@ -163,6 +171,7 @@ def _generate_batch(
     parameter = next(module.parameters())
     stacked = np.stack([absent if cloud is None else cloud for cloud in clouds])
     points = torch.from_numpy(stacked).to(parameter.device, parameter.dtype)
+    grammar = build_tokenizer(config.tokenizer).grammar_batch(len(batch)) if sampling.constrained else None
     with torch.inference_mode():
         generated = module.generate_with_status(
             module.condition(points),
@@ -171,6 +180,7 @@ def _generate_batch(
             top_k=sampling.top_k,
             top_p=sampling.top_p,
             seed=sampling.seed + batch[0],
+            grammar=grammar,
         )
     for i, cloud, result in zip(batch, clouds, generated, strict=True):
         row = {
@@ -214,9 +224,8 @@ def decode_tokens(tokens: NDArray[np.int32], ended: bool, config: ExperimentConf
     """Decode one row of tokens (without its end) and say whether the result is valid."""
     import tokenizer_rs
 
-    tokenizer = tokenizer_rs.Silksong(**config.data.tokenizer.model_dump())
     try:
-        vertices, faces = tokenizer.decode(tokens)
+        vertices, faces = build_tokenizer(config.tokenizer).decode(tokens)
     except tokenizer_rs.MeshError as error:
         return Decoded(Status.SYNTAX if ended else Status.NOT_ENDED, code=str(error.code))
     mesh = Mesh(np.asarray(vertices, dtype=np.float64), np.asarray(faces, dtype=np.int64))
@@ -264,7 +273,7 @@ def _fingerprint(
         weights,
         asdict(sampling),
         config.model.model_dump(mode="json"),
-        config.data.tokenizer.model_dump(mode="json"),
+        config.tokenizer.model_dump(mode="json"),
         config.data.point_pool,
         [condition.name, condition.uri, position],
     ]

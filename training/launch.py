@@ -22,7 +22,7 @@ from typing import Any, NoReturn
 from pipelines.storage import DataFolder, file_sha256, write_bytes, write_json
 from training.checkpoints import RunError, newest_checkpoint, run_config
 from training.config import ExperimentConfig, differences, dump_config, load_config
-from training.data import DataError, ShardDataset
+from training.data import DataError, ShardDataset, with_tokenizer_of
 from training.lifetime import stop_group
 from training.progress import ProgressLines
 
@@ -89,11 +89,12 @@ def launch_training(
 
 
 def prepare_run(config: ExperimentConfig, data: Path, run: Path, resume: bool) -> None:
-    """Check that `run` may be trained, and write its config.yaml and run.json.
+    """Check that `run` may be trained, and write its config.yaml and run.json, with the data's tokenizer.
 
     Raises DataError where there is nothing to train on, RunError where the folder is in use or differs.
     """
     data, run = Path(data), Path(run)
+    config = with_tokenizer_of(config, data)
     counts = ShardDataset(data, "train", config).counts
     description = {
         "data": str(data.resolve()),

@@ -1,7 +1,7 @@
 """Mesh Silksong (arXiv 2507.02477): a token decoder that cross-attends to a point cloud's encoding."""
 
 from model.silksong.config import PointEncoderConfig, SilksongConfig
-from model.silksong.generate import AllowedTokens, GeneratedRow
+from model.silksong.generate import GeneratedRow, TokenGrammar
 from model.silksong.modules import SilksongModel
 from model.silksong.reference import (
     load_point_encoder,
@@ -12,11 +12,11 @@ from model.silksong.reference import (
 )
 
 __all__ = [
-    "AllowedTokens",
     "GeneratedRow",
     "PointEncoderConfig",
     "SilksongConfig",
     "SilksongModel",
+    "TokenGrammar",
     "load_point_encoder",
     "load_reference",
     "reference_name",

@@ -9,9 +9,8 @@ S condition vectors, V output classes, H heads, E head width.
 
 import secrets
 import time
-from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 import torch
@@ -23,8 +22,18 @@ from model.layers.sampling import RowUniforms, draw, sampling_probabilities
 if TYPE_CHECKING:
     from model.silksong.modules import SilksongModel
 
-AllowedTokens = Callable[[int, Sequence[int]], np.ndarray]
-"""Grammar: (row, its tokens so far) to a boolean array (vocab_size + 1,) of what may follow, EOS last."""
+
+class TokenGrammar(Protocol):
+    """Which tokens may follow in each row of a batch; `tokenizer_rs` has one for every tokenizer."""
+
+    def allowed(self, remaining: int) -> np.ndarray:
+        """Which ids may follow, bool (rows, vocab_size + 1), EOS last.
+
+        ``remaining`` tokens, EOS among them, may still be written: what is allowed can end within them.
+        """
+
+    def advance(self, tokens: np.ndarray) -> None:
+        """Take one id a row, int32 (rows,); EOS ends a row, and whatever comes after is left alone."""
 
 
 @dataclass(frozen=True)
@@ -51,7 +60,7 @@ def generate_rows(
     seed: int | None = None,
     generator: torch.Generator | None = None,
     prompt: Tensor | np.ndarray | None = None,
-    allowed_tokens: AllowedTokens | None = None,
+    grammar: TokenGrammar | None = None,
 ) -> list[GeneratedRow]:
     """Continue ``prompt`` (or nothing) for every row of the condition until EOS or ``max_tokens``.
 
@@ -66,7 +75,8 @@ def generate_rows(
         seed: row i draws from a stream seeded ``seed + i``; ``None`` takes a fresh seed.
         generator: where to take the seed from instead.
         prompt: (B, N) ids without padding, to begin every row with.
-        allowed_tokens: what may follow in each row; the padding id may never.
+        grammar: what may follow in each row, at its beginning; it is moved along. Without, every id may but
+            the padding's.
 
     Raises:
         ValueError: ``max_tokens`` exceeds the model's, the prompt is padded, leaves the vocabulary or
@@ -88,6 +98,9 @@ def generate_rows(
         tokens = np.array(written[row], dtype=np.int32)
         finished[row] = GeneratedRow(tokens, ended, time.perf_counter() - began)
 
+    if grammar is not None:
+        for tokens_B in tokens_BN.T.to(torch.int32).cpu().numpy():
+            grammar.advance(tokens_B)
     decoder = _CachedDecoder(model, condition_BSC, capacity=max_tokens + 1)
     x_BTD = model.embed_with_start(tokens_BN)
     for length in range(tokens_BN.shape[1], max_tokens):
@@ -95,14 +108,18 @@ def generate_rows(
             break
         logits_BV = decoder.step(x_BTD)
         logits_BV[:, config.pad_row] = -torch.inf
-        if allowed_tokens is not None:
-            _forbid(logits_BV, running, written, allowed_tokens)
+        if grammar is not None:
+            _forbid(logits_BV, running, grammar.allowed(max_tokens - length), length)
         if uniforms is None:
             chosen_B = logits_BV.argmax(dim=-1)
         else:
             probabilities_BV = sampling_probabilities(logits_BV, temperature, top_k, top_p)
             chosen_B = draw(probabilities_BV, uniforms.next(running, device))
         chosen = chosen_B.tolist()
+        if grammar is not None:
+            tokens_of_all = np.full(n_rows, config.eos_id, dtype=np.int32)
+            tokens_of_all[running] = chosen
+            grammar.advance(tokens_of_all)
         kept = [i for i, token in enumerate(chosen) if token != config.eos_id]
         for i, row in enumerate(running):
             if chosen[i] == config.eos_id:
@@ -173,12 +190,10 @@ def _base_seed(seed: int | None, generator: torch.Generator | None) -> int:
     return secrets.randbits(62) if seed is None else seed
 
 
-def _forbid(
-    logits_BV: Tensor, running: list[int], written: list[list[int]], allowed_tokens: AllowedTokens
-) -> None:
-    for i, row in enumerate(running):
-        allowed = np.asarray(allowed_tokens(row, written[row]), dtype=bool)
-        if not allowed.any():
-            raise ValueError(f"the grammar allows nothing after token {len(written[row])} of row {row}")
-        allowed_V = torch.from_numpy(allowed).to(logits_BV.device)
-        logits_BV[i, : len(allowed)].masked_fill_(~allowed_V, -torch.inf)
+def _forbid(logits_BV: Tensor, running: list[int], allowed: np.ndarray, length: int) -> None:
+    """Set what may not follow to -inf, in place; ``allowed`` has a row for every row of the call."""
+    allowed_BV = torch.from_numpy(allowed[running] if len(running) < len(allowed) else allowed)
+    if not bool(allowed_BV.any(dim=-1).all()):
+        row = running[int(allowed_BV.any(dim=-1).logical_not().nonzero()[0])]
+        raise ValueError(f"the grammar allows nothing after token {length} of row {row}")
+    logits_BV[:, : allowed_BV.shape[1]].masked_fill_(~allowed_BV.to(logits_BV.device), -torch.inf)

@@ -4,16 +4,21 @@ from pipelines.pictures import render_mesh, to_png
 Path("chair.png").write_bytes(to_png(render_mesh(vertices, faces)))
 """
 
-from pipelines.pictures.plots import as_markdown_image, funnel_plot, histogram
-from pipelines.pictures.rendering import render_mesh
-from pipelines.pictures.sheets import contact_sheet, pairs_sheet, to_png
+from pipelines.pictures.plots import as_markdown_image, bits_plot, funnel_plot, histogram, ratio_plot
+from pipelines.pictures.rendering import Marks, render_mesh
+from pipelines.pictures.sheets import Panel, contact_sheet, pairs_sheet, panels_sheet, to_png
 
 __all__ = [
+    "Marks",
+    "Panel",
     "as_markdown_image",
+    "bits_plot",
     "contact_sheet",
     "funnel_plot",
     "histogram",
     "pairs_sheet",
+    "panels_sheet",
+    "ratio_plot",
     "render_mesh",
     "to_png",
 ]

@@ -12,7 +12,16 @@ from matplotlib.ticker import MaxNLocator
 from numpy.typing import ArrayLike
 
 _KEPT, _REJECTED, _INK = "#7494c4", "#d79a77", "#282c34"
+_SERIES = ("#7494c4", "#d79a77", "#7fae8a", "#b58fbf", "#c9b458", "#8a8f99", "#5fa8b0", "#b06a6a")
 _DOTS_PER_INCH = 100
+
+BITS = {
+    "vocabulary_bits_per_face": "tokens x log2(vocabulary)",
+    "nominal_bits_per_face": "log2 of the legal tokens",
+    "order_0_bits_per_face": "adaptive coder, no context",
+    "order_2_bits_per_face": "adaptive coder, two tokens of context",
+}
+"""Columns of a comparison's summary, and what they are called."""
 
 
 def funnel_plot(frame: pl.DataFrame) -> bytes:
@@ -62,6 +71,47 @@ def histogram(values: ArrayLike, label: str, log: bool = False, bins: int = 40) 
     axes.set_xlabel(label)
     axes.set_ylabel("meshes")
     axes.yaxis.set_major_locator(MaxNLocator(integer=True))
+    return _png(figure)
+
+
+def ratio_plot(trials: pl.DataFrame) -> bytes:
+    """PNG of tokens / (9 faces) against faces: one dot per mesh and tokenizer, by their order in the table.
+
+    `trials` has columns tokenizer, n_faces and ratio; rows without a ratio are left out.
+    """
+    figure, axes = _figure(7, 4)
+    for i, name in enumerate(trials["tokenizer"].unique(maintain_order=True)):
+        of_one = trials.filter(pl.col("tokenizer") == name).drop_nulls("ratio")
+        colour = _SERIES[i % len(_SERIES)]
+        axes.scatter(of_one["n_faces"], of_one["ratio"], s=9, color=colour, alpha=0.6, lw=0, label=name)
+    if trials["ratio"].count():
+        axes.set_xscale("log")
+        axes.legend(fontsize=8, frameon=False, loc="upper left", bbox_to_anchor=(1, 1), markerscale=2)
+    axes.set_ylim(bottom=0)
+    axes.set_xlabel("faces")
+    axes.set_ylabel("tokens / (9 faces)")
+    return _png(figure)
+
+
+def bits_plot(summary: pl.DataFrame) -> bytes:
+    """PNG of bars: bits per face of each tokenizer, counted in four ways.
+
+    `summary` has a column tokenizer and the columns of BITS; what is null has no bar.
+    """
+    names = summary["tokenizer"].to_list()
+    figure, axes = _figure(7, 0.9 + 0.6 * max(len(names), 1))
+    height = 0.8 / len(BITS)
+    for i, (column, label) in enumerate(BITS.items()):
+        places = [row + (i - (len(BITS) - 1) / 2) * height for row in range(len(names))]
+        values = summary[column].fill_null(0).to_list()
+        axes.barh(places, values, height=height, color=_SERIES[i], label=label)
+        for place, value in zip(places, values, strict=True):
+            if value:
+                axes.text(value, place, f" {value:.1f}", va="center", color=_INK, fontsize=7)
+    axes.set_yticks([float(row) for row in range(len(names))], names)
+    axes.invert_yaxis()
+    axes.set_xlabel("bits per face")
+    axes.legend(fontsize=8, frameon=False, loc="upper left", bbox_to_anchor=(1, 1))
     return _png(figure)
 
 

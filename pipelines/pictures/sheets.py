@@ -1,14 +1,16 @@
-"""Many meshes on one sheet: a grid of titles and pictures, or rows of input beside output."""
+"""Many meshes on one sheet: a grid of titles and pictures, rows of input beside output, or panels."""
 
 import io
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from PIL import Image, ImageDraw, ImageFont
 
-from pipelines.pictures.rendering import render_mesh
+from pipelines.pictures.rendering import COLOUR, Marks, render_mesh
 
+Colour = tuple[int, int, int]
 TitledMesh = tuple[str, ArrayLike, ArrayLike]
 Mesh = tuple[ArrayLike, ArrayLike]
 
@@ -17,6 +19,19 @@ _FONT_SIZE = 12
 _TITLE_HEIGHT = 20
 _OUTPUT_COLOUR = (206, 148, 110)
 _PALETTE = 64  # flat shading needs few colours; a sheet of 24 stays below 100 kB
+
+
+@dataclass(frozen=True)
+class Panel:
+    """One picture of a sheet: a mesh in colours, lines on it, and what they mean."""
+
+    title: str
+    vertices: ArrayLike
+    faces: ArrayLike
+    colour: ArrayLike = COLOUR
+    """One for all faces, or (F, 3)."""
+    marks: tuple[Marks, ...] = ()
+    legend: tuple[tuple[str, Colour], ...] = ()
 
 
 def to_png(image: NDArray[np.uint8]) -> bytes:
@@ -59,6 +74,32 @@ def pairs_sheet(
         pen.rectangle((x, y, x + 2 * size - 1, y + height - 1), outline=_LINE)
         _write(pen, title, x, y + size, 2 * size)
     return _png(sheet, _PALETTE)
+
+
+def panels_sheet(panels: Sequence[Panel], columns: int = 2, size: int = 420) -> bytes:
+    """PNG of panels in reading order, each with its title above and its legend below."""
+    columns = max(1, min(columns, len(panels)))
+    height = size + 2 * _TITLE_HEIGHT
+    sheet, pen = _blank(columns * size, max(1, -(-len(panels) // columns)) * height)
+    for i, panel in enumerate(panels):
+        x, y = i % columns * size, i // columns * height
+        image = render_mesh(panel.vertices, panel.faces, size, colour=panel.colour, marks=panel.marks)
+        sheet.paste(Image.fromarray(image), (x, y + _TITLE_HEIGHT))
+        pen.rectangle((x, y, x + size - 1, y + height - 1), outline=_LINE)
+        _write(pen, panel.title, x, y, size)
+        _write_legend(pen, panel.legend, x, y + size + _TITLE_HEIGHT, size)
+    return _png(sheet)
+
+
+def _write_legend(
+    pen: ImageDraw.ImageDraw, legend: Sequence[tuple[str, Colour]], x: int, y: int, width: int
+) -> None:
+    """Colours and what they mean, side by side in equal shares of the width."""
+    share = width // max(1, len(legend))
+    for i, (text, colour) in enumerate(legend):
+        left, middle = x + i * share + 6, y + _TITLE_HEIGHT // 2
+        pen.rectangle((left, middle - 4, left + 8, middle + 4), fill=colour)
+        _write(pen, text, left + 10, y, share - 16)
 
 
 def _blank(width: int, height: int) -> tuple[Image.Image, ImageDraw.ImageDraw]:

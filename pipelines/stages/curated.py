@@ -6,14 +6,14 @@ import polars as pl
 
 from pipelines.ledger import build_ledger
 from pipelines.reasons import Stage
-from pipelines.rules import Preset, Rule, first_failure, load_preset
+from pipelines.rules import Preset, Rule, check_fits, first_failure, load_preset
 from pipelines.settings import CurationSettings, SplitSettings
 from pipelines.stages import PartitionResult, Progress, no_progress
 from pipelines.stages.partitions import IDENTITY, Row, current_result, is_current, write_rejects
 from pipelines.storage import DataFolder, ShardKey, fingerprint, write_table
 from pipelines.tables import Curated, Tokens, polars_schema, validate
 
-VERSION = 1
+VERSION = 2
 _FROM_RAW_MESHES = ["name", "category", "licence", "author"]
 _FROM_TOKENS = [name for name, dtype in polars_schema(Tokens).items() if not dtype.is_nested()]
 
@@ -34,6 +34,7 @@ def build_curated(
     LedgerError where a file was lost on the way.
     """
     preset = load_preset(settings.preset)
+    check_fits(preset, settings.tokenizer)
     keys = data.partitions(Stage.RAW_MESHES) if keys is None else keys
     results = []
     for n_done, key in enumerate(keys):

@@ -10,9 +10,8 @@ from pathlib import Path
 from typing import Any
 
 import polars as pl
+import tokenizer_rs
 
-from pipelines.reading.gltf import side_file_path, side_files
-from pipelines.reading.loaded import MeshReadError
 from pipelines.reasons import Reason
 from pipelines.sources.files import UnreadableFileError, file_uri, hash_regular, read_regular
 from pipelines.storage import write_table
@@ -24,7 +23,7 @@ SCHEMA: dict[str, Any] = {
     "modified_ns": pl.Int64,
     "changed_ns": pl.Int64,
     "sha256": pl.String,
-    "side_files": pl.List(pl.String),
+    "side_paths": pl.List(pl.String),
 }
 
 
@@ -37,8 +36,8 @@ class Entry:
     modified_ns: int
     changed_ns: int
     sha256: str | None
-    side_files: list[str]
-    """Buffers that a .gltf names, as it writes them."""
+    side_paths: list[str]
+    """Side files that a .gltf names, relative to its folder and within it."""
 
     def is_of(self, status: os.stat_result, is_hashed: bool) -> bool:
         """Whether the file looks the same as when the entry was made."""
@@ -109,8 +108,9 @@ class FileHashes:
             entry = self.remembered.get(uri)
             if entry is None or not entry.is_of(status, is_hashed):
                 sha256 = hash_regular(path) if is_hashed else None
-                names = side_files(read_regular(path)) if is_hashed and uri.lower().endswith(".gltf") else []
-                entry = Entry(uri, status.st_size, status.st_mtime_ns, status.st_ctime_ns, sha256, names)
+                is_gltf = is_hashed and uri.lower().endswith(".gltf")
+                sides = tokenizer_rs.gltf_side_files(read_regular(path)) if is_gltf else []
+                entry = Entry(uri, status.st_size, status.st_mtime_ns, status.st_ctime_ns, sha256, sides)
             self.entries[uri] = entry
         except OSError as error:
             text = error.strerror or str(error)
@@ -118,13 +118,7 @@ class FileHashes:
 
 
 def _side_paths(entry: Entry | None, folder: Path) -> list[Path]:
-    paths = []
-    for name in entry.side_files if entry is not None else []:
-        try:
-            paths.append(side_file_path(name, folder))
-        except MeshReadError:
-            continue
-    return paths
+    return [] if entry is None else [folder / path for path in entry.side_paths]
 
 
 def _load(cache: Path) -> dict[str, Entry]:

@@ -18,7 +18,7 @@ from pipelines.storage import DataFolder, ShardKey, fingerprint, write_table
 from pipelines.tables import MeshTable, polars_schema, validate
 from pipelines.worker_process import Failed
 
-VERSION = 1
+VERSION = 2
 
 
 def build_mesh_table(

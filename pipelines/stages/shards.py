@@ -28,8 +28,9 @@ from pipelines.stages.curated import UpstreamError
 from pipelines.stages.partitions import Row, is_current, n_rows_on_disk
 from pipelines.storage import DataFolder, ShardKey, atomic_path, fingerprint, table_fingerprint, write_table
 from pipelines.tables import ShardIndex, polars_schema, validate
+from pipelines.tokenizers import TOKEN_DTYPE
 
-VERSION = 1
+VERSION = 2
 SHARDS = "shards"
 """Folder of the partitions' index tables, and `stage` where one is asked for."""
 MEMBERS = ("tokens", "vertices", "faces")
@@ -106,7 +107,7 @@ def _samples(curated: Path, tokens: Path) -> Iterator[tuple[Row, dict[str, NDArr
                 if mesh_id not in by_id:
                     continue
                 flat = [column[i].values.to_numpy() for column in lists]
-                arrays = [flat[0].astype(np.uint16), flat[1].astype(np.float32), flat[2].astype(np.int32)]
+                arrays = [flat[0].astype(TOKEN_DTYPE), flat[1].astype(np.float32), flat[2].astype(np.int32)]
                 shapes = [(-1,), (-1, 3), (-1, 3)]
                 yield (
                     by_id[mesh_id],
@@ -143,7 +144,7 @@ class _SplitWriter:
         members = {f"{name}.npy": _npy(array) for name, array in arrays.items()}
         description = json.dumps(about, sort_keys=True, ensure_ascii=False).encode()
         self._tar.write({"__key__": about["mesh_id"], "json": description, **members})
-        columns = ("mesh_id", "split", "n_faces", "n_valid_components", "n_tokens")
+        columns = ("mesh_id", "split", "n_faces", "n_components", "n_tokens")
         self._pending.append({name: about[name] for name in columns})
         if len(self._pending) == self.samples_per_shard:
             self._end()

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 import pyarrow as pa
@@ -15,10 +16,11 @@ from pipelines.stages import PartitionResult, Progress, no_progress
 from pipelines.stages.geometry import list_array, read_geometry
 from pipelines.stages.partitions import IDENTITY, Row, StageWork, n_rows_on_disk, run_partitions
 from pipelines.storage import ARRAY_ROWS_PER_GROUP, DataFolder, ShardKey, fingerprint, write_table
-from pipelines.tables import Tokens, polars_schema, validate
+from pipelines.tables import SILKSONG_COLUMNS, Tokens, polars_schema, validate
+from pipelines.tokenizers import TokenizerSettings, check_storable
 from pipelines.worker_process import Failed
 
-VERSION = 1
+VERSION = 2
 STATISTICS = {
     "n_input_vertices": "vert_num",
     "n_input_faces": "face_num",
@@ -43,7 +45,7 @@ STATISTICS = {
     "n_invalid_component_vertices": "CC_invalid_vert_num",
     "n_invalid_component_faces": "CC_invalid_face_num",
 }
-"""Column -> name in the tokenizer's statistics, which are those of the reference."""
+"""Column -> name in Silksong's statistics, which are those of the reference."""
 
 ARRAYS = {"tokens": pa.uint16(), "vertices": pa.float32(), "faces": pa.int32()}
 """Columns that hold a flat array a row."""
@@ -55,7 +57,11 @@ def build_tokens(
     keys: list[ShardKey] | None = None,
     progress: Progress = no_progress,
 ) -> list[PartitionResult]:
-    """Bring partitions of the tokens table up to date: those given, or all of mesh_table."""
+    """Bring partitions of the tokens table up to date: those given, or all of mesh_table.
+
+    Raises TokenizerError for a tokenizer that cannot be made, or whose ids do not fit the table.
+    """
+    check_storable(settings.tokenizer)
     work = _CleanAndTokenize(data, settings)
     return run_partitions(
         data, work, data.partitions(Stage.MESH_TABLE) if keys is None else keys, settings.limits, progress
@@ -71,8 +77,10 @@ class _CleanAndTokenize(StageWork):
         self.function = clean_and_tokenize
         self.data = data
         self.tokenizer = settings.tokenizer
+        self.faces_limit = settings.faces_limit
         self.settings = {
             "tokenizer": settings.tokenizer.model_dump(),
+            "faces_limit": settings.faces_limit,
             "tokenizer_version": _tokenizer_version(),
             "limits": settings.limits.model_dump(exclude={"workers"}),
         }
@@ -89,7 +97,7 @@ class _CleanAndTokenize(StageWork):
 
     def tasks(self, key: ShardKey) -> Iterator[tuple[Row, TokenizeTask | Failed]]:
         rows = pl.read_parquet(self.data.table(Stage.MESH_TABLE, key), columns=[*IDENTITY, "n_faces"])
-        limit = self.tokenizer.faces_limit
+        limit = self.faces_limit
         meshes = read_geometry(self.data.geometry(key))
         for row, (mesh_id, vertices, faces) in zip(rows.iter_rows(named=True), meshes, strict=True):
             if mesh_id != row["mesh_id"]:
@@ -103,28 +111,28 @@ class _CleanAndTokenize(StageWork):
                 yield row, TokenizeTask(vertices, faces, self.tokenizer)
 
     def writer(self, key: ShardKey, fingerprint: str, stack: ExitStack) -> "_TokensWriter":
-        return _TokensWriter(
-            self.data.table(self.stage, key), fingerprint, self.tokenizer.label, self.tokenizer.resolution
-        )
+        return _TokensWriter(self.data.table(self.stage, key), fingerprint, self.tokenizer)
 
 
 class _TokensWriter:
-    def __init__(self, path: Path, fingerprint: str, label: str, resolution: int):
+    def __init__(self, path: Path, fingerprint: str, tokenizer: TokenizerSettings):
         self.path = path
         self.fingerprint = fingerprint
-        self.constants = {"tokenizer": label, "resolution": resolution}
+        self.constants = {"tokenizer": tokenizer.label, "resolution": tokenizer.resolution}
+        self.is_silksong = tokenizer.name == "silksong"
         self.rows: list[Row] = []
 
     def keep(self, row: Row, value: TokenizedMesh) -> None:
-        statistics = {column: int(value.statistics[name]) for column, name in STATISTICS.items()}
+        counts = _counts_of_silksong(value) if self.is_silksong else _counts(value)
         n_tokens = len(value.tokens)
         self.rows.append(
             {
                 **{name: row[name] for name in IDENTITY},
                 **self.constants,
-                **statistics,
+                **counts,
+                "exact": value.exact,
                 "n_tokens": n_tokens,
-                "compression_ratio": n_tokens / (9 * statistics["n_faces"]),
+                "compression_ratio": n_tokens / (9 * counts["n_faces"]),
                 "tokens": value.tokens,
                 "vertices": value.vertices.ravel(),
                 "faces": value.faces.ravel(),
@@ -141,6 +149,22 @@ class _TokensWriter:
         frame = validate(Tokens, pl.DataFrame(columns))
         write_table(self.path, frame, self.fingerprint, rows_per_group=ARRAY_ROWS_PER_GROUP)
         return len(frame)
+
+
+def _counts_of_silksong(value: TokenizedMesh) -> dict[str, Any]:
+    return {column: int(value.statistics[name]) for column, name in STATISTICS.items()}
+
+
+def _counts(value: TokenizedMesh) -> dict[str, Any]:
+    """What means the same for every family; the rest is null."""
+    return {
+        **dict.fromkeys(SILKSONG_COLUMNS),
+        "n_input_vertices": len(value.vertices),
+        "n_input_faces": len(value.faces),
+        "n_vertices": value.n_vertices,
+        "n_faces": value.n_faces,
+        "n_components": value.n_components,
+    }
 
 
 def _tokenizer_version() -> str:

@@ -91,19 +91,60 @@ def test_result_is_int32_and_in_order(ending_model: SilksongModel, condition: Te
         assert row.seconds > 0
 
 
-def test_grammar_is_obeyed(model: SilksongModel, condition: Tensor) -> None:
-    def even_and_at_most_seven(row: int, tokens: list[int]) -> np.ndarray:
-        allowed = np.arange(model.config.vocab_size + 1) % 2 == 0
-        allowed[-1] = False
-        if len(tokens) >= 7:
-            allowed[:] = False
-            allowed[-1] = True
+class EvenTokens:
+    """Even ids only; row r ends after 7 + r tokens, or where no more fit."""
+
+    def __init__(self, rows: int) -> None:
+        self.lengths = np.zeros(rows, dtype=int)
+        self.seen: list[list[int]] = [[] for _ in range(rows)]
+
+    def allowed(self, remaining: int) -> np.ndarray:
+        allowed = np.zeros((len(self.lengths), 61), dtype=bool)
+        ends = (self.lengths >= 7 + np.arange(len(self.lengths))) | (remaining == 1)
+        allowed[:, 0:60:2] = ~ends[:, None]
+        allowed[:, 60] = ends
         return allowed
 
-    rows = model.generate_with_status(condition, 20, 1.0, seed=0, allowed_tokens=even_and_at_most_seven)
-    assert all(row.ended and len(row.tokens) == 7 and not (row.tokens % 2).any() for row in rows)
-    with pytest.raises(ValueError, match="allows nothing after token 0 of row 0"):
-        model.generate(condition, 20, allowed_tokens=lambda row, tokens: np.zeros(61, dtype=bool))
+    def advance(self, tokens: np.ndarray) -> None:
+        assert tokens.dtype == np.int32
+        for row, token in enumerate(tokens.tolist()):
+            self.seen[row].append(token)
+        self.lengths += tokens != 60
+
+
+def test_grammar_is_obeyed(model: SilksongModel, condition: Tensor) -> None:
+    grammar = EvenTokens(len(condition))
+    rows = model.generate_with_status(condition, 20, 1.0, seed=0, grammar=grammar)
+    assert [len(row.tokens) for row in rows] == [7 + i for i in range(len(condition))]
+    assert all(row.ended and not (row.tokens % 2).any() for row in rows)
+    for row, seen in zip(rows, grammar.seen, strict=True):
+        assert seen[: len(row.tokens)] == row.tokens.tolist()
+        assert set(seen[len(row.tokens) :]) == {60}
+
+
+def test_the_grammar_knows_what_is_left(model: SilksongModel, condition: Tensor) -> None:
+    rows = model.generate_with_status(condition, 5, 1.0, seed=0, grammar=EvenTokens(len(condition)))
+    assert all(row.ended and len(row.tokens) == 4 for row in rows)
+
+
+def test_the_grammar_reads_the_prompt(model: SilksongModel, condition: Tensor) -> None:
+    prompt = torch.tensor([[2, 4, 6]] * len(condition))
+    grammar = EvenTokens(len(condition))
+    rows = model.generate_with_status(condition, 20, 1.0, seed=0, prompt=prompt, grammar=grammar)
+    assert [len(row.tokens) for row in rows] == [7 + i for i in range(len(condition))]
+    assert all(seen[:3] == [2, 4, 6] for seen in grammar.seen)
+
+
+def test_a_grammar_without_a_way_on_is_an_error(model: SilksongModel, condition: Tensor) -> None:
+    class Nothing(EvenTokens):
+        def allowed(self, remaining: int) -> np.ndarray:
+            allowed = super().allowed(remaining)
+            if self.lengths[2] == 1:
+                allowed[2] = False
+            return allowed
+
+    with pytest.raises(ValueError, match="allows nothing after token 1 of row 2"):
+        model.generate(condition, 20, grammar=Nothing(len(condition)))
 
 
 def test_runs_in_bfloat16(model: SilksongModel, condition: Tensor) -> None:

@@ -10,11 +10,16 @@ from PIL import Image
 
 from pipelines.furniture import FAMILIES, build
 from pipelines.pictures import (
+    Marks,
+    Panel,
     as_markdown_image,
+    bits_plot,
     contact_sheet,
     funnel_plot,
     histogram,
     pairs_sheet,
+    ratio_plot,
+    panels_sheet,
     render_mesh,
     to_png,
 )
@@ -68,6 +73,35 @@ def test_what_cannot_be_drawn_draws_nothing():
     np.testing.assert_array_equal(with_broken, render_mesh(SQUARE, FACES, 32))
 
 
+def test_faces_have_colours_of_their_own():
+    image = render_mesh(SQUARE, FACES, 100, 0, 0, colour=[(200, 0, 0), (0, 0, 200)])
+    lower_right, upper_left = image[70, 70].astype(int), image[30, 30].astype(int)
+    assert lower_right[0] > 0 == lower_right[2]
+    assert upper_left[2] > 0 == upper_left[0]
+
+
+def test_marks_lie_on_the_surface_and_behind_what_is_before_them():
+    red, edge, dot = (255, 0, 0), SQUARE[[[0, 1]]], SQUARE[[[2, 2]]]
+    image = render_mesh(SQUARE, FACES, 100, 0, 0, marks=[Marks(edge, red, 0.03), Marks(dot, red, 0.05)])
+    is_red = (image == red).all(axis=2)
+    assert is_red[93:95, 10:90].any(axis=0).all()
+    assert is_red[5:8, 92:95].all()
+    assert not is_red[20:80].any()
+    behind = render_mesh(
+        SQUARE, FACES, 100, 0, 0, marks=[Marks(np.array([[[0, 0.5, -1], [1, 0.5, -1]]]), red)]
+    )
+    assert not (behind == red).all(axis=2).any()
+
+
+def test_panels_have_titles_and_legends():
+    panel = Panel("a", SQUARE, FACES, legend=(("edges", (200, 10, 10)), ("faces", (10, 10, 200))))
+    png = panels_sheet([panel, panel, panel], size=200)
+    assert opened(png).size == (400, 2 * 240)
+    below = np.asarray(opened(png).convert("RGB"))[220:240, :200]
+    assert (below == (200, 10, 10)).all(axis=2).any()
+    assert opened(panels_sheet([])).size[0] > 0
+
+
 def test_png_of_an_image_has_its_pixels():
     image = render_mesh(SQUARE, FACES, 40)
     np.testing.assert_array_equal(np.asarray(opened(to_png(image))), image)
@@ -106,6 +140,32 @@ def test_histograms_of_anything(values, log):
     png = histogram(values, "faces per mesh", log=log)
     assert opened(png).size == (600, 300)
     assert histogram(np.array(values), "faces per mesh", log=log) == png
+
+
+TRIALS = pl.DataFrame(
+    {"tokenizer": ["b", "a", "b"], "n_faces": [10, 10, 900], "ratio": [0.2, None, 0.1]},
+    schema_overrides={"ratio": pl.Float64},
+)
+SUMMARY = pl.DataFrame(
+    {
+        "tokenizer": ["b", "a"],
+        "vocabulary_bits_per_face": [30.0, None],
+        "nominal_bits_per_face": [None, None],
+        "order_0_bits_per_face": [20.0, 1.0],
+        "order_2_bits_per_face": [19.0, 2.0],
+    },
+    schema_overrides={"nominal_bits_per_face": pl.Float64},
+)
+
+
+@pytest.mark.parametrize(("plot", "frame"), [(ratio_plot, TRIALS), (bits_plot, SUMMARY)])
+def test_plots_of_a_comparison_of_tokenizers(plot, frame):
+    png = plot(frame)
+    assert opened(png).width == 700
+    assert plot(frame) == png
+    assert plot(frame[:1]) != png
+    assert opened(plot(frame.clear())).width == 700
+    assert opened(plot(frame[1:2])).width == 700
 
 
 def test_a_markdown_image_holds_the_picture():

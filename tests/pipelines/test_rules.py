@@ -3,12 +3,23 @@
 import polars as pl
 import pytest
 
-from pipelines.rules import PresetError, dry_run_funnel, first_failure, load_preset, preset_names
+from pipelines.rules import (
+    PresetError,
+    check_fits,
+    dry_run_funnel,
+    first_failure,
+    load_preset,
+    preset_names,
+)
+from pipelines.settings import CurationSettings
 from pipelines.tables import Reason, Tokens, polars_schema
+from pipelines.tokenizers import FAMILIES
 
 GOOD = {
     "n_faces": 500,
+    "n_components": 4,
     "n_valid_components": 3,
+    "exact": True,
     "n_tokens": 2000,
     "max_layer_vertices": 50,
     "compression_ratio": 0.25,
@@ -27,11 +38,17 @@ def reasons(name: str, frame: pl.DataFrame) -> list[str | None]:
     return [None if i is None else preset.rules[i].reason.value for i in indices]
 
 
-def test_the_presets_of_the_reference_exist():
-    assert preset_names() == [f"silksong-v{i:02d}" for i in range(13)]
+FAMILY_PRESETS = ["edgerunner-default", "face-sequence-default", "loom-default"]
 
 
-@pytest.mark.parametrize("name", [f"silksong-v{i:02d}" for i in range(13)])
+def test_every_family_has_its_preset_and_the_reference_all_of_its_own():
+    assert preset_names() == [*FAMILY_PRESETS, *(f"silksong-v{i:02d}" for i in range(13))]
+    for family in FAMILIES:
+        settings = CurationSettings(tokenizer={"name": family})
+        check_fits(load_preset(settings.preset), settings.tokenizer)
+
+
+@pytest.mark.parametrize("name", preset_names())
 def test_a_good_mesh_passes_every_preset_but_the_impossible_one(name):
     assert reasons(name, rows({})) == (["RULE_NEVER"] if name == "silksong-v01" else [None])
 
@@ -76,6 +93,18 @@ BORDERS = [
     ("silksong-v12", "n_faces", 40, 39, Reason.RULE_FACES),
     ("silksong-v12", "n_valid_components", 100, 101, Reason.RULE_COMPONENTS),
     ("silksong-v12", "n_tokens", 20000, 20001, Reason.RULE_TOKENS),
+    ("edgerunner-default", "exact", True, False, Reason.RULE_EXACT),
+    ("edgerunner-default", "n_faces", 4000, 4001, Reason.RULE_FACES),
+    ("edgerunner-default", "n_components", 100, 101, Reason.RULE_COMPONENTS),
+    ("edgerunner-default", "n_tokens", 20000, 20001, Reason.RULE_TOKENS),
+    ("face-sequence-default", "exact", True, False, Reason.RULE_EXACT),
+    ("face-sequence-default", "n_faces", 40, 39, Reason.RULE_FACES),
+    ("face-sequence-default", "n_faces", 800, 801, Reason.RULE_FACES),
+    ("face-sequence-default", "n_components", 100, 101, Reason.RULE_COMPONENTS),
+    ("loom-default", "exact", True, False, Reason.RULE_EXACT),
+    ("loom-default", "n_faces", 40, 39, Reason.RULE_FACES),
+    ("loom-default", "n_components", 100, 101, Reason.RULE_COMPONENTS),
+    ("loom-default", "n_tokens", 10000, 10001, Reason.RULE_TOKENS),
 ]
 
 
@@ -110,6 +139,14 @@ def test_the_funnel_counts_what_is_left_and_what_each_rule_alone_would_drop():
 
 def test_a_condition_that_is_null_does_not_keep():
     assert reasons("silksong-v11", rows({"n_tokens": None})) == ["RULE_TOKENS"]
+
+
+@pytest.mark.parametrize("family", ["edgerunner", "face_sequence", "loom"])
+def test_rules_over_columns_that_a_family_lacks_are_refused(family):
+    settings = CurationSettings(tokenizer={"name": family}, preset="silksong-v11")
+    with pytest.raises(PresetError, match=f"max_layer_vertices.*only silksong counts.*of {family}"):
+        check_fits(load_preset(settings.preset), settings.tokenizer)
+    check_fits(load_preset("loom-default"), settings.tokenizer)
 
 
 def test_an_unknown_preset_names_those_that_exist():

@@ -9,7 +9,7 @@ import polars as pl
 import pytest
 
 from pipelines.reasons import Stage
-from pipelines.settings import CurationSettings, TokenizerSettings, WorkerLimits
+from pipelines.settings import CurationSettings, WorkerLimits
 from pipelines.sources import SourceError, parse_sources
 from pipelines.stages.geometry import read_geometry
 from pipelines.stages.mesh_table import build_mesh_table
@@ -203,8 +203,7 @@ def test_partitions_can_be_built_one_by_one(folder, tmp_path):
 
 def test_limits_that_reject_are_part_of_the_result(folder, tmp_path):
     data = DataFolder(tmp_path / "data")
-    few = TokenizerSettings(faces_limit=100)
-    build(data, [f"local:{folder}"], tokenizer=few)
+    build(data, [f"local:{folder}"], faces_limit=100)
     assert rejects(data)["sphere8.obj"] == ("tokens", "TOO_MANY_FACES_RAW")
     results = build(data, [f"local:{folder}"])
     assert all(result.was_current for result in results[Stage.MESH_TABLE])

@@ -6,6 +6,7 @@ import tarfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -62,7 +63,8 @@ def write_data(folder: Path, samples: Sequence[ShardedMesh], per_shard: int = 4)
                 rows.append(_add_sample(tar, name, position, sample))
     index = validate(ShardIndex, pl.DataFrame(rows, schema=list(ShardIndex.to_schema().columns)))
     write_table(folder / "shards" / "index.parquet", index)
-    write_json(folder / "manifest.json", {"samples": [sample.mesh_id for sample in samples]})
+    manifest = {"samples": [sample.mesh_id for sample in samples], "settings": {"tokenizer": TOKENIZER}}
+    write_json(folder / "manifest.json", manifest)
     return folder
 
 
@@ -76,7 +78,7 @@ def _add_sample(
         "mesh_id": sample.mesh_id,
         "split": sample.split,
         "n_faces": len(sample.mesh.faces),
-        "n_valid_components": 1,
+        "n_components": 1,
         "n_tokens": len(sample.tokens),
     }
     for name, array in members.items():
@@ -95,6 +97,7 @@ def _add_member(tar: tarfile.TarFile, name: str, content: bytes) -> None:
     tar.addfile(info, io.BytesIO(content))
 
 
+TOKENIZER = {"name": "silksong"}
 TINY = {
     "model": {
         "width": 32,
@@ -117,7 +120,8 @@ TINY = {
 
 def tiny_config(**changes: object) -> ExperimentConfig:
     """A model of a third of a million parameters, most of them embeddings."""
-    return parse_config({**TINY, **changes})
+    content: dict[str, Any] = {**TINY, **changes}
+    return parse_config({**content, "data": {"tokenizer": TOKENIZER, **content["data"]}})
 
 
 @pytest.fixture(scope="session")

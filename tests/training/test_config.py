@@ -51,12 +51,30 @@ def test_an_override_is_parsed_as_yaml_and_wins(tmp_path: Path) -> None:
         ("data.max_tokens=20000", r"data\.max_tokens 20000 exceeds model\.max_tokens 10240; lower it"),
         ("data.point_pool=10", r"data\.point_pool 10 is below model\.encoder\.points 4096"),
         ("batch_size", r"'batch_size' is not of the form key\.sub=value"),
+        (
+            "data.tokenizer.name=runes",
+            r"data\.tokenizer: .*'silksong', 'edgerunner', 'face_sequence', 'loom'",
+        ),
+        ("data.tokenizer.resolutio=2", r"resolutio: unknown key; did you mean resolution\?"),
+        (
+            "data.tokenizer={name: loom, engine: 1}",
+            r"engine: unknown key; known here: name, resolution, scheme",
+        ),
+        ("data.tokenizer={name: edgerunner, engine: lr}", r"engine: Input should be 'lr_absco'"),
         ("seed.x=1\n: [", r"is not YAML"),
     ],
 )
 def test_what_does_not_fit_is_refused_by_name(override: str, message: str) -> None:
     with pytest.raises(ConfigError, match=message):
         load_config(None, [override])
+
+
+def test_the_tokenizer_has_to_come_from_somewhere() -> None:
+    with pytest.raises(ConfigError, match=r"no data set has filled it in"):
+        _ = load_config(None).tokenizer
+    assert load_config(None, ["data.tokenizer.conformance=reference"]).tokenizer.label == (
+        "silksong/block_offset/128/reference"
+    )
 
 
 def test_an_absent_file_is_named(tmp_path: Path) -> None:

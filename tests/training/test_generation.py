@@ -9,6 +9,7 @@ import tokenizer_rs
 import torch
 
 from model.silksong import GeneratedRow, SilksongModel
+from pipelines.tokenizers import build_tokenizer
 from tests.training.conftest import make_box, tiny_config
 from training.generation import (
     TABLE_SCHEMA,
@@ -95,7 +96,7 @@ def test_the_batch_size_does_not_matter(tmp_path: Path) -> None:
     module, given = random_module(), conditions(3)
     tables = [
         generate_meshes(
-            module, CONFIG, given, tmp_path / str(size), temperature=1.0, max_tokens=20, batch_size=size
+            module, CONFIG, given, tmp_path / str(size), temperature=1.0, max_tokens=60, batch_size=size
         )
         for size in (1, 2, 3)
     ]
@@ -103,8 +104,54 @@ def test_the_batch_size_does_not_matter(tmp_path: Path) -> None:
     assert tables[0].equals(tables[2])
     assert tables[0]["seed"].to_list() == [0, 1, 2]
     assert tables[0]["tokens"][0].to_list() != tables[0]["tokens"][1].to_list()
-    other = generate_meshes(module, CONFIG, given, tmp_path / "s", seed=9, temperature=1.0, max_tokens=20)
+    other = generate_meshes(module, CONFIG, given, tmp_path / "s", seed=9, temperature=1.0, max_tokens=60)
     assert other["tokens"].to_list() != tables[0]["tokens"].to_list()
+
+
+@pytest.mark.parametrize("temperature", [0.0, 1.0])
+def test_constrained_random_weights_give_manifold_meshes_that_end(tmp_path: Path, temperature: float) -> None:
+    module, given = random_module(), conditions(6)
+    assert CONFIG.generation.constrained
+    table = generate_meshes(module, CONFIG, given, tmp_path, temperature=temperature, max_tokens=64)
+    assert table["stop_reason"].unique().to_list() == ["ended"]
+    assert set(table["status"]) <= {"valid", "empty"}
+    assert table["code"].null_count() == len(given)
+    tokenizer = build_tokenizer(CONFIG.tokenizer)
+    for tokens in table["tokens"]:
+        assert 0 < len(tokens) < 64
+        _, faces = tokenizer.decode(np.array(tokens, dtype=np.int32))
+        assert is_manifold_by_index(faces)
+
+
+def test_unconstrained_generation_is_still_there(tmp_path: Path) -> None:
+    module, given = random_module(), conditions(3)
+    free = generate_meshes(
+        module, CONFIG, given, tmp_path / "free", temperature=1.0, max_tokens=40, constrained=False
+    )
+    assert set(free["status"]) <= {"not_ended", "syntax"}
+    config = tiny_config(generation={"constrained": False})
+    same = generate_meshes(module, config, given, tmp_path / "same", temperature=1.0, max_tokens=40)
+    assert same["tokens"].to_list() == free["tokens"].to_list()
+    held = generate_meshes(module, CONFIG, given, tmp_path / "free", temperature=1.0, max_tokens=40)
+    assert held["tokens"].to_list() != free["tokens"].to_list(), "what was drawn freely must not be kept"
+
+
+def is_manifold_by_index(faces: np.ndarray) -> bool:
+    """Whether no edge has two faces in one direction and the faces of every vertex are one fan."""
+    sides = faces[:, [[0, 1], [1, 2], [2, 0]]].reshape(-1, 2)
+    if len(np.unique(sides, axis=0)) != len(sides):
+        return False
+    for vertex in np.unique(faces):
+        around = [np.roll(face, -int(np.flatnonzero(face == vertex)[0])) for face in faces if vertex in face]
+        following = {int(b): int(c) for _, b, c in around}
+        starts = set(following) - set(following.values())
+        at = starts.pop() if starts else next(iter(following))
+        walked = 0
+        while at in following and walked < len(following):
+            at, walked = following[at], walked + 1
+        if starts or walked != len(following):
+            return False
+    return True
 
 
 def test_the_same_mesh_twice_is_refused(tmp_path: Path) -> None:

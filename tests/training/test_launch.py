@@ -5,9 +5,11 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from pipelines.tokenizers import SilksongSettings
 from tests.training.conftest import make_samples, tiny_config, write_data
 from training.checkpoints import RunError, load_run, newest_checkpoint, run_config
 from training.config import dump_config
@@ -51,6 +53,42 @@ def test_a_run_names_its_data_and_code(box_data: Path, tmp_path: Path) -> None:
     assert description["n_train_too_long"] == 0
     assert "torch" in description["packages"]
     assert run_config(tmp_path / "run") == tiny_config()
+
+
+def test_a_run_takes_the_tokenizer_of_its_data(box_data: Path, tmp_path: Path) -> None:
+    config = tiny_config(data={"tokenizer": None, "augment": {}})
+    prepare_run(config, box_data, tmp_path / "run", resume=False)
+    assert run_config(tmp_path / "run").tokenizer == SilksongSettings(conformance="extended")
+    prepare_run(config, box_data, tmp_path / "run", resume=True)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        (
+            {"data": {"tokenizer": {"conformance": "reference"}}},
+            r"/reference, but .* was made with .*/extended",
+        ),
+        ({"model": {"vocab_size": 500}}, r"10267 ids, and the model 500; give model\.vocab_size=10267"),
+    ],
+)
+def test_a_run_with_another_tokenizer_is_refused(
+    changes: dict[str, Any], message: str, box_data: Path, tmp_path: Path
+) -> None:
+    with pytest.raises(DataError, match=message):
+        prepare_run(tiny_config(**changes), box_data, tmp_path / "run", resume=False)
+    assert not (tmp_path / "run").exists()
+
+
+def test_data_that_names_no_tokenizer_needs_one_given(tmp_path: Path) -> None:
+    data = write_data(tmp_path / "data", make_samples(2, 0, 0))
+    (data / "manifest.json").write_text("{}")
+    with pytest.raises(DataError, match=r"names no tokenizer; give data\.tokenizer\.name"):
+        prepare_run(tiny_config(data={"tokenizer": None}), data, tmp_path / "run", resume=False)
+    prepare_run(tiny_config(), data, tmp_path / "run", resume=False)
+    (data / "manifest.json").write_text('{"settings": {"tokenizer": {"name": "runes"}}}')
+    with pytest.raises(DataError, match="not known here"):
+        prepare_run(tiny_config(), data, tmp_path / "other", resume=False)
 
 
 def test_nothing_starts_without_samples(tmp_path: Path) -> None:

@@ -22,9 +22,72 @@ pub enum MeshError {
     /// A set of merged tokens cannot be what it says, or a file of merges cannot be read or written.
     #[error("merges: {0}; give merges as this library learns and saves them")]
     InvalidMerges(String),
-    /// A file could not be read as a mesh.
-    #[error("the mesh could not be loaded: {0}")]
+    /// The file cannot be opened or is not a regular file.
+    #[error("{0}")]
+    UnreadableFile(String),
+    /// The file has no bytes.
+    #[error("zero bytes; download it again")]
+    EmptyFile,
+    /// No reader knows the format.
+    #[error("no reader for {0}; convert it to one of glb, gltf, obj, off, ply, stl")]
+    UnsupportedFormat(String),
+    /// The file, with its side files, has more bytes than are accepted.
+    #[error("{found} bytes, more than max_bytes = {limit}; simplify the mesh or raise the limit")]
+    TooLarge {
+        /// Bytes found so far.
+        found: u64,
+        /// Largest accepted number.
+        limit: u64,
+    },
+    /// The bytes are something else: a page, an image, an archive, a mesh of another format.
+    #[error("{0}")]
+    NotAMesh(String),
+    /// The triangles are stored in a form that cannot be decoded.
+    #[error("{0}; export it without, or decode it first")]
+    NeedsDecoder(String),
+    /// A file that the mesh is spread over is absent, remote or outside its folder.
+    #[error("{0}; put it beside the file")]
+    MissingSideFile(String),
+    /// A malformed file: counts, indices or syntax do not fit.
+    #[error("{0}")]
     Load(String),
+    /// Coordinates that no viewer can show.
+    #[error("{found} of {total} vertices are NaN, infinite or beyond single precision, the first is vertex {first}; export it again")]
+    NonFinite {
+        /// Vertices with such a coordinate.
+        found: usize,
+        /// Vertices in use.
+        total: usize,
+        /// The first of them, among those in use.
+        first: usize,
+    },
+    /// Readable, but nothing to show.
+    #[error("{n_vertices} vertices, no triangle; give a surface mesh")]
+    NoTriangles {
+        /// Vertices in the file.
+        n_vertices: usize,
+    },
+    /// A file that unfolds to more triangles than are accepted.
+    #[error("unfolds to more than max_triangles = {limit}; decimate the mesh or raise the limit")]
+    TooManyTriangles {
+        /// Largest accepted number.
+        limit: usize,
+    },
+    /// All vertices lie in one point.
+    #[error("the bounding box of {n_vertices} vertices is a point; give a mesh with an extent")]
+    ZeroExtent {
+        /// Vertices of the mesh.
+        n_vertices: usize,
+    },
+    /// The work on one item took too long and was given up.
+    #[error("not finished after {seconds} s; simplify the mesh or raise seconds_per_item")]
+    TimeLimit {
+        /// The limit, as text since it need not be whole.
+        seconds: String,
+    },
+    /// The library itself failed.
+    #[error("the tokenizer met a defect of its own; please report this mesh")]
+    Defect,
     /// The mesh has more faces than are accepted before any cleaning.
     #[error("{found} input faces, more than max_face_num_raw = {limit}; decimate the mesh or raise the limit")]
     TooManyFacesRaw {
@@ -155,8 +218,20 @@ impl MeshError {
             Self::InvalidInput(_) => "INVALID_INPUT",
             Self::InvalidTokens { .. } => "INVALID_TOKENS",
             Self::InvalidMerges(_) => "INVALID_MERGES",
+            Self::UnreadableFile(_) => "UNREADABLE_FILE",
+            Self::EmptyFile => "EMPTY_FILE",
+            Self::UnsupportedFormat(_) => "UNSUPPORTED_FORMAT",
+            Self::TooLarge { .. } => "TOO_LARGE",
+            Self::NotAMesh(_) => "NOT_A_MESH",
+            Self::NeedsDecoder(_) => "NEEDS_DECODER",
+            Self::MissingSideFile(_) => "MISSING_SIDE_FILE",
             Self::Load(_) => "LOAD",
-            Self::TooManyFacesRaw { .. } => "TOO_MANY_FACES_RAW",
+            Self::NonFinite { .. } => "NON_FINITE",
+            Self::NoTriangles { .. } => "NO_TRIANGLES",
+            Self::ZeroExtent { .. } => "ZERO_EXTENT",
+            Self::TimeLimit { .. } => "TIME_LIMIT",
+            Self::Defect => "INTERNAL",
+            Self::TooManyFacesRaw { .. } | Self::TooManyTriangles { .. } => "TOO_MANY_FACES_RAW",
             Self::ValenceLimit { .. } => "VALENCE_LIMIT",
             Self::NonManifoldVertexLimit { .. } => "NM_VERT_LIMIT",
             Self::NonManifoldPartition { .. } => "NM_PARTITION",

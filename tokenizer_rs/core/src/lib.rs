@@ -1,8 +1,8 @@
-//! Triangle meshes in, token ids out, and back.
+//! Mesh files and triangle meshes in, token ids out, and back.
 //!
-//! This crate holds the geometry of Meshloom: quantising and cleaning a mesh, repairing what is not
-//! manifold, orienting it, and writing it as a sequence of token ids. It knows nothing of Python, of data
-//! sets or of training.
+//! This crate holds the geometry of Meshloom: reading a mesh file, quantising and cleaning the mesh,
+//! repairing what is not manifold, orienting it, and writing it as a sequence of token ids. It knows nothing
+//! of Python, of data sets or of training.
 //!
 //! ```
 //! use meshloom_tokenizer_core::{tokenizer::silksong::Silksong, Tokenizer, TriangleMesh};
@@ -23,9 +23,11 @@
 
 pub mod batch;
 pub mod error;
+pub mod files;
 pub mod limits;
 pub mod measure;
 pub mod mesh;
+pub mod read;
 pub mod repair;
 pub mod tokenizer;
 

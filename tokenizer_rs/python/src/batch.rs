@@ -3,11 +3,11 @@
 use meshloom_tokenizer_core::batch;
 use meshloom_tokenizer_core::tokenizer::Encoding;
 use meshloom_tokenizer_core::{Result, Tokenizer, TriangleMesh};
-use numpy::IntoPyArray;
 use pyo3::prelude::*;
-use pyo3::types::{PyDict, PyList};
+use pyo3::types::PyList;
 
 use crate::arrays::{mesh_from, mesh_to_arrays, tokens_from};
+use crate::columns::Columns;
 use crate::error::{guarded, Failure, MeshError};
 
 /// The converted inputs and, for those that could not be converted, why.
@@ -93,96 +93,43 @@ pub fn decode_batch<'py>(
     Ok(list)
 }
 
-type Row = std::result::Result<Encoding, Failure>;
+/// The encoding of one mesh, or why there is none.
+pub type Row = std::result::Result<Encoding, Failure>;
 
 fn to_record_batch<'py>(py: Python<'py>, rows: &[Row]) -> PyResult<Bound<'py, PyAny>> {
-    let arrow = py.import("pyarrow")?;
-    let columns = PyDict::new(py);
-    let text = arrow.call_method0("string")?;
-    let texts = |values: Vec<Option<&str>>| arrow.call_method1("array", (values, &text));
-    let failure = |row: &'_ Row| row.as_ref().err().cloned();
-
-    let index: Vec<i64> = (0..rows.len() as i64).collect();
-    columns.set_item(
-        "index",
-        arrow.call_method1("array", (index.into_pyarray(py),))?,
-    )?;
-    columns.set_item(
-        "code",
-        texts(rows.iter().map(|r| failure(r).map(|f| f.code)).collect())?,
-    )?;
-    let messages = rows
-        .iter()
-        .map(|r| r.as_ref().err().map(|f| f.message.as_str()))
-        .collect();
-    columns.set_item("message", texts(messages)?)?;
-    columns.set_item("tokens", token_lists(&arrow, rows)?)?;
-
-    let is_null: Vec<bool> = rows.iter().map(Row::is_err).collect();
-    let numbers = |name: &str, values: Vec<i64>| {
-        let keywords = PyDict::new(py);
-        keywords.set_item("mask", is_null.clone().into_pyarray(py))?;
-        let column = arrow.call_method("array", (values.into_pyarray(py),), Some(&keywords))?;
-        columns.set_item(name, column)
-    };
-    let counts = |count: fn(&Encoding) -> usize| -> Vec<i64> {
-        let count = |row: &Row| row.as_ref().map_or(0, |e| count(e) as i64);
-        rows.iter().map(count).collect()
-    };
-    numbers("n_tokens", counts(|e| e.tokens.len()))?;
-    numbers("n_vertices", counts(|e| e.mesh.vertices.len()))?;
-    numbers("n_faces", counts(|e| e.mesh.faces.len()))?;
-    let exact: Vec<Option<bool>> = rows
-        .iter()
-        .map(|r| r.as_ref().ok().map(|e| e.exact))
-        .collect();
-    let boolean = arrow.call_method0("bool_")?;
-    columns.set_item("exact", arrow.call_method1("array", (exact, boolean))?)?;
-    columns.set_item("statistics", statistics_maps(&arrow, rows)?)?;
-    arrow
-        .getattr("RecordBatch")?
-        .call_method1("from_pydict", (columns,))
+    let columns = Columns::new(py)?;
+    columns.numbers("index", (0..rows.len()).map(|i| Some(i as i64)))?;
+    let rows: Vec<Option<&Row>> = rows.iter().map(Some).collect();
+    add_encodings(&columns, &rows)?;
+    columns.into_batch()
 }
 
-/// What each family counted, as a column of maps: one type for all families.
-fn statistics_maps<'py>(arrow: &Bound<'py, PyModule>, rows: &[Row]) -> PyResult<Bound<'py, PyAny>> {
-    let text = arrow.call_method0("string")?;
-    let number = arrow.call_method0("int64")?;
-    let map = arrow.call_method1("map_", (text, number))?;
-    let rows: Vec<Option<Vec<(&str, i64)>>> = rows
+/// Adds the columns that are the same for every family; null where a row is absent.
+pub fn add_encodings(columns: &Columns<'_>, rows: &[Option<&Row>]) -> PyResult<()> {
+    let encodings: Vec<Option<&Encoding>> = rows
         .iter()
-        .map(|row| row.as_ref().ok().map(|e| e.statistics.clone()))
+        .map(|row| row.and_then(|row| row.as_ref().ok()))
         .collect();
-    arrow.call_method1("array", (rows, map))
-}
-
-/// Tokens as a list column; Arrow copies neither offsets nor values.
-fn token_lists<'py>(arrow: &Bound<'py, PyModule>, rows: &[Row]) -> PyResult<Bound<'py, PyAny>> {
-    let py = arrow.py();
-    let mut offsets = vec![0_i32];
-    let mut values: Vec<i32> = Vec::new();
-    for row in rows {
-        if let Ok(encoding) = row {
-            values.extend(&encoding.tokens);
-        }
-        let end = i32::try_from(values.len()).map_err(|_| {
-            Failure::invalid_input("more than 2^31 tokens in a batch; give fewer meshes at a time")
-                .into_error(py)
-        })?;
-        offsets.push(end);
-    }
-    let is_null: Vec<bool> = rows.iter().map(Row::is_err).collect();
-    let keywords = PyDict::new(py);
-    keywords.set_item(
-        "mask",
-        arrow.call_method1("array", (is_null.into_pyarray(py),))?,
+    let failures: Vec<Option<&Failure>> = rows
+        .iter()
+        .map(|row| row.and_then(|row| row.as_ref().err()))
+        .collect();
+    columns.texts("code", failures.iter().map(|f| f.map(|f| f.code)))?;
+    columns.texts(
+        "message",
+        failures.iter().map(|f| f.map(|f| f.message.as_str())),
     )?;
-    arrow.getattr("ListArray")?.call_method(
-        "from_arrays",
-        (
-            arrow.call_method1("array", (offsets.into_pyarray(py),))?,
-            arrow.call_method1("array", (values.into_pyarray(py),))?,
-        ),
-        Some(&keywords),
+    let each = || encodings.iter().copied();
+    columns.lists("tokens", each().map(|e| e.map(|e| e.tokens.as_slice())))?;
+    let counts = |name: &str, count: fn(&Encoding) -> usize| {
+        columns.numbers(name, each().map(|e| e.map(|e| count(e) as i64)))
+    };
+    counts("n_tokens", |e| e.tokens.len())?;
+    counts("n_vertices", |e| e.mesh.vertices.len())?;
+    counts("n_faces", |e| e.mesh.faces.len())?;
+    columns.booleans("exact", each().map(|e| e.map(|e| e.exact)))?;
+    columns.counts(
+        "statistics",
+        each().map(|e| e.map(|e| e.statistics.clone())),
     )
 }

@@ -78,10 +78,13 @@ pub fn silksong_decode_in_layer(
 #[pyfunction]
 pub fn silksong_encode_between_layers(matrix: PyReadonlyArray2<'_, u8>) -> Vec<Vec<usize>> {
     let encode = |row: numpy::ndarray::ArrayView1<'_, u8>| {
-        let mut bits: Vec<bool> = row.iter().map(|&x| x != 0).collect();
-        bits.resize(row.len() + WINDOW, false);
+        let columns: Vec<u32> = (0..)
+            .zip(row)
+            .filter(|(_, &x)| x != 0)
+            .map(|(c, _)| c)
+            .collect();
         let mut values = Vec::new();
-        between_layer::encode_row(&mut bits, |c, code| {
+        between_layer::encode_row(&columns, |c, code| {
             values.push(LAYER_VERTICES + HEADS + c * DECODED.len() + usize::from(code));
         });
         values

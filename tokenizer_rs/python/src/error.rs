@@ -11,7 +11,7 @@ create_exception!(
     tokenizer_rs,
     MeshError,
     PyValueError,
-    "A mesh or token sequence was refused; `code` is the stable name of the reason."
+    "A file, mesh or token sequence was refused; `code` is the stable name of the reason."
 );
 
 /// A code and a message, on its way to Python.
@@ -64,9 +64,6 @@ pub fn guarded<R: Send>(
 ) -> Result<R, Failure> {
     match py.detach(|| catch_unwind(AssertUnwindSafe(work))) {
         Ok(result) => result.map_err(Failure::from),
-        Err(_) => Err(Failure {
-            code: "INTERNAL",
-            message: "the tokenizer met a defect of its own; please report this mesh".into(),
-        }),
+        Err(_) => Err(Failure::from(core::MeshError::Defect)),
     }
 }

@@ -68,6 +68,9 @@ impl PyGrammar {
 struct Row {
     state: Box<dyn Grammar>,
     has_ended: bool,
+    /// At least as many tokens as the way to an end has; walking it again and again would cost more than
+    /// everything else.
+    way_at_most: usize,
 }
 
 /// The grammar states of sequences that are written side by side.
@@ -83,6 +86,7 @@ impl PyGrammarBatch {
         let row = |state| Row {
             state,
             has_ended: false,
+            way_at_most: usize::MAX,
         };
         Self {
             rows: states.into_iter().map(row).collect(),
@@ -95,11 +99,11 @@ impl PyGrammarBatch {
 impl PyGrammarBatch {
     /// Which ids may follow in each row, bool (size, vocab_size + 1); the last column is the end.
     ///
-    /// With `remaining`, the tokens that may still be written to a row, a row that has only as many left as
-    /// its shortest known way to an end needs is held to that way.
+    /// With `remaining`, the tokens that may still be written to a row, the end among them, a row that could
+    /// miss its end with one more token of its choice is held to a short way there.
     #[pyo3(signature = (remaining=None))]
     fn allowed<'py>(
-        &self,
+        &mut self,
         py: Python<'py>,
         remaining: Option<usize>,
     ) -> PyResult<Bound<'py, PyArray2<bool>>> {
@@ -107,7 +111,7 @@ impl PyGrammarBatch {
         let mut flat = vec![false; self.rows.len() * width];
         py.detach(|| {
             flat.par_chunks_mut(width)
-                .zip(&self.rows)
+                .zip(&mut self.rows)
                 .for_each(|(mask, row)| row.write_mask(remaining, mask));
         });
         PyArray1::from_vec(py, flat).reshape([self.rows.len(), width])
@@ -140,6 +144,7 @@ impl PyGrammarBatch {
                 failure.message = format!("row {r}: {}", failure.message);
                 failure.into_error(py)
             })?;
+            row.way_at_most = row.way_at_most.saturating_add(row.state.longest_detour());
         }
         Ok(())
     }
@@ -176,15 +181,26 @@ impl PyGrammarBatch {
 }
 
 impl Row {
-    fn write_mask(&self, remaining: Option<usize>, mask: &mut [bool]) {
+    /// Whether a token of free choice could leave too few places for the way to the end.
+    fn could_miss_its_end(&mut self, remaining: usize) -> bool {
+        // The end takes a place as well.
+        let spare = remaining.saturating_sub(1);
+        let detour = self.state.longest_detour();
+        if spare > self.way_at_most.saturating_add(detour) {
+            return false;
+        }
+        self.way_at_most = self.state.tokens_to_end();
+        spare <= self.way_at_most.saturating_add(detour)
+    }
+
+    fn write_mask(&mut self, remaining: Option<usize>, mask: &mut [bool]) {
         if self.has_ended {
             if let Some(end) = mask.last_mut() {
                 *end = true;
             }
             return;
         }
-        // The end takes a place as well.
-        let must_close = remaining.is_some_and(|n| n <= self.state.tokens_to_end() + 1);
+        let must_close = remaining.is_some_and(|n| self.could_miss_its_end(n));
         match (must_close, self.state.closing_token()) {
             (true, Some(token)) => mask[token as usize] = true,
             (true, None) => {

@@ -6,10 +6,16 @@
 mod arrays;
 mod batch;
 mod codecs;
+mod columns;
+mod edgerunner;
 mod encoding;
 mod error;
+mod face_sequence;
+mod files;
 mod grammar;
 mod measure;
+mod merges;
+mod read;
 mod repair;
 mod silksong;
 mod tokenizer;
@@ -27,9 +33,20 @@ fn tokenizer_rs(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<grammar::PyGrammarBatch>()?;
     module.add_class::<silksong::PySilksong>()?;
     module.add_class::<encoding::PySilksongEncoding>()?;
+    module.add_class::<edgerunner::PyEdgeRunner>()?;
+    module.add_class::<edgerunner::PyEdgeRunnerEncoding>()?;
+    module.add_class::<face_sequence::PyFaceSequence>()?;
+    module.add_function(wrap_pyfunction!(face_sequence::python_face_edges, module)?)?;
+    module.add_class::<merges::PyMerges>()?;
+    module.add_class::<merges::PyMerged>()?;
     module.add_class::<repair::PyRepaired>()?;
+    module.add_class::<read::PyLoadedMesh>()?;
+    module.add_function(wrap_pyfunction!(measure::adaptive_bits, module)?)?;
     module.add_function(wrap_pyfunction!(measure::measure, module)?)?;
+    module.add_function(wrap_pyfunction!(files::tokenize_files, module)?)?;
     module.add_function(wrap_pyfunction!(repair::repair, module)?)?;
+    module.add_function(wrap_pyfunction!(read::read_mesh, module)?)?;
+    module.add_function(wrap_pyfunction!(read::gltf_side_files, module)?)?;
     module.add_function(wrap_pyfunction!(codecs::silksong_window_table, module)?)?;
     module.add_function(wrap_pyfunction!(codecs::silksong_encode_in_layer, module)?)?;
     module.add_function(wrap_pyfunction!(codecs::silksong_decode_in_layer, module)?)?;
@@ -45,22 +62,33 @@ fn tokenizer_rs(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add(
         "__all__",
         [
+            "EdgeRunner",
+            "EdgeRunnerEncoding",
             "Encoding",
+            "FaceSequence",
             "Grammar",
             "GrammarBatch",
+            "LoadedMesh",
+            "Merged",
+            "Merges",
             "MeshError",
             "Repaired",
             "Silksong",
             "SilksongEncoding",
             "Tokenizer",
             "__version__",
+            "adaptive_bits",
+            "face_edges",
+            "gltf_side_files",
             "measure",
+            "read_mesh",
             "repair",
             "silksong_decode_between_layers",
             "silksong_decode_in_layer",
             "silksong_encode_between_layers",
             "silksong_encode_in_layer",
             "silksong_window_table",
+            "tokenize_files",
         ],
     )?;
     Ok(())

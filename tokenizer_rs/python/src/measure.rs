@@ -1,11 +1,59 @@
-//! Topology counts.
+//! Topology counts, and bits of token sequences.
 
 use meshloom_tokenizer_core as core;
+use meshloom_tokenizer_core::measure::Topology;
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
+use pyo3::IntoPyObjectExt;
 
-use crate::arrays::mesh_from;
-use crate::error::guarded;
+use crate::arrays::{mesh_from, sequences_from};
+use crate::error::{guarded, Failure};
+
+/// One order, or several.
+#[derive(FromPyObject)]
+pub enum Orders {
+    /// A number.
+    One(i64),
+    /// A list of numbers.
+    Several(Vec<i64>),
+}
+
+/// Bits of all sequences, their ends included, for an adaptive coder of one order or of each of several.
+#[pyfunction]
+pub fn adaptive_bits<'py>(
+    py: Python<'py>,
+    sequences: &Bound<'py, PyAny>,
+    vocab_size: i64,
+    order: Orders,
+) -> PyResult<Bound<'py, PyAny>> {
+    let sequences = sequences_from(sequences)?;
+    let bits_of = |orders: &[i64]| {
+        let vocab_size = u32::try_from(vocab_size).map_err(|_| {
+            Failure::invalid_input(format!(
+                "vocab_size = {vocab_size}; give the number of ids of the tokenizer"
+            ))
+        })?;
+        // What does not fit is above the highest order as well.
+        let orders: Vec<usize> = orders
+            .iter()
+            .map(|&order| usize::try_from(order).unwrap_or(usize::MAX))
+            .collect();
+        let highest = orders.iter().copied().max().unwrap_or(0);
+        guarded(py, || {
+            let mut coder = core::measure::AdaptiveCoder::new(vocab_size, highest)?;
+            sequences.iter().try_for_each(|tokens| coder.code(tokens))?;
+            Ok(orders
+                .iter()
+                .map(|&j| coder.bits()[j])
+                .collect::<Vec<f64>>())
+        })
+    };
+    let fail = |failure: Failure| failure.into_error(py);
+    match order {
+        Orders::One(order) => bits_of(&[order]).map_err(fail)?[0].into_bound_py_any(py),
+        Orders::Several(orders) => bits_of(&orders).map_err(fail)?.into_bound_py_any(py),
+    }
+}
 
 /// Topology counts of a mesh whose equal positions (in single precision) count as one vertex.
 #[pyfunction]
@@ -18,16 +66,25 @@ pub fn measure<'py>(
     let mesh = mesh_from(vertices, faces)?;
     let topology = guarded(py, || core::measure::measure(&mesh)).map_err(|f| f.into_error(py))?;
     let dict = PyDict::new(py);
-    dict.set_item("vertices", topology.vertices)?;
-    dict.set_item("faces", topology.faces)?;
-    dict.set_item("edges", topology.edges)?;
-    dict.set_item("boundary_edges", topology.boundary_edges)?;
-    dict.set_item("nonmanifold_edges", topology.non_manifold_edges)?;
-    dict.set_item("inconsistent_edges", topology.inconsistent_edges)?;
-    dict.set_item("nonmanifold_vertices", topology.non_manifold_vertices)?;
-    dict.set_item("components", topology.components)?;
-    dict.set_item("degenerate_faces", topology.degenerate_faces)?;
-    dict.set_item("duplicate_faces", topology.duplicate_faces)?;
+    for (name, count) in counts(&topology) {
+        dict.set_item(name, count)?;
+    }
     dict.set_item("watertight", topology.is_watertight)?;
     Ok(dict)
+}
+
+/// The counts with their names.
+pub fn counts(topology: &Topology) -> [(&'static str, usize); 10] {
+    [
+        ("vertices", topology.vertices),
+        ("faces", topology.faces),
+        ("edges", topology.edges),
+        ("boundary_edges", topology.boundary_edges),
+        ("nonmanifold_edges", topology.non_manifold_edges),
+        ("inconsistent_edges", topology.inconsistent_edges),
+        ("nonmanifold_vertices", topology.non_manifold_vertices),
+        ("components", topology.components),
+        ("degenerate_faces", topology.degenerate_faces),
+        ("duplicate_faces", topology.duplicate_faces),
+    ]
 }

@@ -98,6 +98,13 @@ impl PyTokenizer {
         Ok(PyGrammarBatch::new(states, self.0.vocab_size()))
     }
 
+    /// Bits of the sequence and its end where every token that may follow is equally likely.
+    fn nominal_bits(&self, py: Python<'_>, tokens: &Bound<'_, PyAny>) -> PyResult<f64> {
+        let tokens = tokens_from(tokens)?;
+        guarded(py, || core::measure::nominal_bits(self.0.as_ref(), &tokens))
+            .map_err(|f| f.into_error(py))
+    }
+
     /// What a token stands for, in a few words.
     fn describe(&self, token: i64) -> String {
         self.0.describe(i32::try_from(token).unwrap_or(-1))

@@ -3,7 +3,9 @@
 //! Nothing is renumbered: welded vertices stay in the list as dead entries and the first index with a
 //! position stands for all of them.
 
+use super::half_edge::{HalfEdges, CROWDED, NONE};
 use super::quantize::{dequantize, quantize};
+use super::radix_sort::{bits_of, sort_by_key};
 use super::{Face, GridPoint, TriangleMesh};
 
 /// Faces smaller than this are dropped, in units of the `[-1, 1]` cube.
@@ -16,6 +18,8 @@ pub struct CleanMesh {
     pub vertices: Vec<GridPoint>,
     /// Remaining faces in input order.
     pub faces: Vec<Face>,
+    /// How the remaining faces meet.
+    pub half_edges: HalfEdges,
     /// Vertices whose position had been seen before.
     pub n_merged_vertices: usize,
     /// Faces in which a corner was replaced by the first vertex at its position.
@@ -26,14 +30,14 @@ pub struct CleanMesh {
     pub n_repeated_faces: usize,
 }
 
-/// Quantises and cleans a mesh. Cost O(n log n).
+/// Quantises and cleans a mesh. Cost O(n), with repeated faces O(n log n).
 pub fn clean(mesh: &TriangleMesh, resolution: u32) -> CleanMesh {
     let vertices: Vec<GridPoint> = mesh
         .vertices
         .iter()
         .map(|p| quantize(p, resolution))
         .collect();
-    let first = first_of_equal(&vertices);
+    let first = first_at_position(&vertices, resolution);
     let n_merged_vertices = first
         .iter()
         .enumerate()
@@ -42,32 +46,79 @@ pub fn clean(mesh: &TriangleMesh, resolution: u32) -> CleanMesh {
 
     let mut n_replaced_faces = 0;
     let mut n_degenerate_faces = 0;
+    let has_area = AreaTest::new(resolution);
     let mut faces = Vec::with_capacity(mesh.faces.len());
     for face in &mesh.faces {
         let welded = face.map(|v| first[v as usize]);
         n_replaced_faces += usize::from(welded != *face);
-        if has_repeated_corner(&welded) || area(&welded, &vertices, resolution) < MIN_AREA {
+        if has_repeated_corner(&welded) || !has_area.passes(welded.map(|v| &vertices[v as usize])) {
             n_degenerate_faces += 1;
         } else {
             faces.push(welded);
         }
     }
-    let n_before = faces.len();
-    let keys: Vec<Face> = faces.iter().map(sorted).collect();
-    let first_face = first_of_equal(&keys);
-    let mut index = 0;
-    faces.retain(|_| {
-        index += 1;
-        first_face[index - 1] as usize == index - 1
-    });
+    drop(first);
+    let mut half_edges = HalfEdges::new(vertices.len(), &faces);
+    let repeated = repeated_faces(&faces, &half_edges);
+    if !repeated.is_empty() {
+        let mut index = 0;
+        faces.retain(|_| {
+            index += 1;
+            repeated.binary_search(&(index - 1)).is_err()
+        });
+        half_edges = HalfEdges::new(vertices.len(), &faces);
+    }
     CleanMesh {
-        n_repeated_faces: n_before - faces.len(),
         vertices,
         faces,
+        half_edges,
         n_merged_vertices,
         n_replaced_faces,
         n_degenerate_faces,
+        n_repeated_faces: repeated.len(),
     }
+}
+
+/// For each vertex the lowest index of one at the same position.
+fn first_at_position(vertices: &[GridPoint], resolution: u32) -> Vec<u32> {
+    let bits = bits_of(resolution.saturating_sub(1));
+    let key = |p: &GridPoint| p.iter().fold(0, |key, &x| key << bits | x as u64);
+    let items = vertices.iter().map(key).zip(0..).collect();
+    let sorted = sort_by_key(items, 3 * bits);
+    let mut first = vec![0; vertices.len()];
+    let mut current = (u64::MAX, 0);
+    for (key, v) in sorted {
+        if key != current.0 {
+            current = (key, v);
+        }
+        first[v as usize] = current.1;
+    }
+    first
+}
+
+/// The faces with the same corners as an earlier one, in ascending order.
+///
+/// A repeated face shares all its edges with the first, so a face with a boundary edge or with two different
+/// neighbours has no double and need not be compared.
+fn repeated_faces(faces: &[Face], half_edges: &HalfEdges) -> Vec<u32> {
+    let may_repeat = |opposite: &[u32]| {
+        let mut others = opposite.iter().filter(|&&o| o != CROWDED).map(|&o| o / 3);
+        let other = others.next();
+        !opposite.contains(&NONE) && others.all(|f| Some(f) == other)
+    };
+    let mut candidates: Vec<(Face, u32)> = (0..)
+        .zip(half_edges.opposite.chunks_exact(3))
+        .filter(|(_, opposite)| may_repeat(opposite))
+        .map(|(f, _)| (sorted(&faces[f as usize]), f))
+        .collect();
+    candidates.sort_unstable();
+    let mut repeated: Vec<u32> = candidates
+        .windows(2)
+        .filter(|pair| pair[0].0 == pair[1].0)
+        .map(|pair| pair[1].1)
+        .collect();
+    repeated.sort_unstable();
+    repeated
 }
 
 /// For each item the lowest index of an equal one. Sorting instead of hashing keeps hostile input at
@@ -98,13 +149,41 @@ pub fn has_repeated_corner(face: &Face) -> bool {
     face[0] == face[1] || face[1] == face[2] || face[2] == face[0]
 }
 
-fn area(face: &Face, vertices: &[GridPoint], resolution: u32) -> f64 {
-    let [a, b, c] = face.map(|v| dequantize(&vertices[v as usize], resolution));
-    triangle_area(&a, &b, &c)
+/// Tells faces with an area from those without.
+struct AreaTest {
+    resolution: u32,
+    /// Squared length of the cross product, in bins, from which the area is beyond doubt.
+    enough: f64,
+}
+
+impl AreaTest {
+    fn new(resolution: u32) -> Self {
+        // The margin is far wider than any rounding of the area.
+        let length = 1.001 * MIN_AREA * 2.0 * (f64::from(resolution) / 2.0).powi(2);
+        Self {
+            resolution,
+            enough: length * length,
+        }
+    }
+
+    /// Close to the limit the area at the centres of the bins decides, as it does in the published tokenizer.
+    fn passes(&self, points: [&GridPoint; 3]) -> bool {
+        let [a, b, c] = points.map(|p| p.map(f64::from));
+        if cross_squared(&a, &b, &c) > self.enough {
+            return true;
+        }
+        let [a, b, c] = points.map(|p| dequantize(p, self.resolution));
+        triangle_area(&a, &b, &c) >= MIN_AREA
+    }
 }
 
 /// Area of a triangle.
 pub fn triangle_area(a: &[f64; 3], b: &[f64; 3], c: &[f64; 3]) -> f64 {
+    cross_squared(a, b, c).sqrt() / 2.0
+}
+
+/// Squared length of the cross product of two sides of a triangle.
+fn cross_squared(a: &[f64; 3], b: &[f64; 3], c: &[f64; 3]) -> f64 {
     let u = [b[0] - a[0], b[1] - a[1], b[2] - a[2]];
     let v = [c[0] - a[0], c[1] - a[1], c[2] - a[2]];
     let cross = [
@@ -112,7 +191,7 @@ pub fn triangle_area(a: &[f64; 3], b: &[f64; 3], c: &[f64; 3]) -> f64 {
         u[2] * v[0] - u[0] * v[2],
         u[0] * v[1] - u[1] * v[0],
     ];
-    (cross[0] * cross[0] + cross[1] * cross[1] + cross[2] * cross[2]).sqrt() / 2.0
+    cross[0] * cross[0] + cross[1] * cross[1] + cross[2] * cross[2]
 }
 
 #[cfg(test)]

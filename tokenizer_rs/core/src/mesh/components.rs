@@ -1,8 +1,52 @@
 //! Connected components over shared edges, numbered from the lowest face upward.
 
-use super::half_edge::NONE;
+use super::half_edge::{HalfEdges, NONE};
+use super::radix_sort::{bits_of, sort_by_key};
 use super::{Face, GridPoint};
 use crate::{MeshError, Result};
+
+/// Faces joined over edges, as they come.
+#[derive(Debug, Clone, Default)]
+pub struct Surfaces {
+    /// Surface of each face; surfaces are numbered by their lowest face.
+    pub of_face: Vec<u32>,
+    /// Number of surfaces.
+    pub len: usize,
+}
+
+impl Surfaces {
+    /// Floods from each face not reached yet.
+    pub fn new(half_edges: &HalfEdges) -> Self {
+        let n_faces = half_edges.opposite.len() / 3;
+        let mut of_face = vec![NONE; n_faces];
+        let mut len = 0;
+        let mut stack = Vec::new();
+        for seed in 0..n_faces as u32 {
+            if of_face[seed as usize] != NONE {
+                continue;
+            }
+            of_face[seed as usize] = len;
+            stack.push(seed);
+            while let Some(f) = stack.pop() {
+                for h in 3 * f..3 * f + 3 {
+                    let Some(o) = half_edges.across(h) else {
+                        continue;
+                    };
+                    let surface = &mut of_face[o as usize / 3];
+                    if *surface == NONE {
+                        *surface = len;
+                        stack.push(o / 3);
+                    }
+                }
+            }
+            len += 1;
+        }
+        Self {
+            of_face,
+            len: len as usize,
+        }
+    }
+}
 
 /// Which component each face and vertex belongs to.
 #[derive(Debug, Clone, Default)]
@@ -39,48 +83,33 @@ pub fn yzx(p: &GridPoint) -> (i32, i32, i32) {
     (p[1], p[2], p[0])
 }
 
-/// Finds the components; ids follow the order of their first face by centre (y, then z, then x).
+/// Numbers the surfaces by their first face by centre (y, then z, then x). Coordinates are at least 0.
 ///
 /// A vertex in two components is an error.
-pub fn components(vertices: &[GridPoint], faces: &[Face], opposite: &[u32]) -> Result<Components> {
-    let centre = |f: u32| {
-        let mut sum = [0_i32; 3];
-        for v in faces[f as usize] {
-            for (s, x) in sum.iter_mut().zip(vertices[v as usize]) {
-                *s += x;
-            }
-        }
-        yzx(&sum)
-    };
-    let mut by_centre: Vec<u32> = (0..faces.len() as u32).collect();
-    by_centre.sort_by_cached_key(|&f| centre(f));
-
-    let mut of_face = vec![NONE; faces.len()];
+pub fn components(
+    vertices: &[GridPoint],
+    faces: &[Face],
+    surfaces: Surfaces,
+) -> Result<Components> {
+    let by_centre = faces_by_centre(vertices, faces);
+    let mut number = vec![NONE; surfaces.len];
     let mut n_components = 0;
-    let mut stack = Vec::new();
-    for &seed in &by_centre {
-        if of_face[seed as usize] != NONE {
-            continue;
+    for &f in &by_centre {
+        let number = &mut number[surfaces.of_face[f as usize] as usize];
+        if *number == NONE {
+            *number = n_components;
+            n_components += 1;
         }
-        of_face[seed as usize] = n_components;
-        stack.push(seed);
-        while let Some(f) = stack.pop() {
-            for j in 0..3 {
-                let h = opposite[3 * f as usize + j];
-                if h != NONE && of_face[h as usize / 3] == NONE {
-                    of_face[h as usize / 3] = n_components;
-                    stack.push(h / 3);
-                }
-            }
-        }
-        n_components += 1;
+    }
+    let mut of_face = surfaces.of_face;
+    for surface in &mut of_face {
+        *surface = number[*surface as usize];
     }
 
     let mut n_vertices = vec![0; n_components as usize];
     let mut of_vertex = vec![NONE; vertices.len()];
-    for &f in &by_centre {
-        let component = of_face[f as usize];
-        for vertex in faces[f as usize] {
+    for (face, &component) in faces.iter().zip(&of_face) {
+        for &vertex in face {
             match of_vertex[vertex as usize] {
                 NONE => {
                     of_vertex[vertex as usize] = component;
@@ -98,6 +127,7 @@ pub fn components(vertices: &[GridPoint], faces: &[Face], opposite: &[u32]) -> R
         }
     }
 
+    // Counting sort by component, which keeps the order by centre.
     let mut offsets = vec![0; n_components as usize + 1];
     for &component in &of_face {
         offsets[component as usize + 1] += 1;
@@ -105,12 +135,61 @@ pub fn components(vertices: &[GridPoint], faces: &[Face], opposite: &[u32]) -> R
     for component in 0..n_components as usize {
         offsets[component + 1] += offsets[component];
     }
-    let mut face_order = by_centre;
-    face_order.sort_by_key(|&f| of_face[f as usize]);
+    let mut next = offsets.clone();
+    let mut face_order = vec![0; faces.len()];
+    for f in by_centre {
+        let place = &mut next[of_face[f as usize] as usize];
+        face_order[*place] = f;
+        *place += 1;
+    }
     Ok(Components {
         of_face,
         face_order,
         offsets,
         n_vertices,
     })
+}
+
+/// The faces by the sum of their corners: y, then z, then x.
+fn faces_by_centre(vertices: &[GridPoint], faces: &[Face]) -> Vec<u32> {
+    let largest = vertices.iter().flatten().copied().max().unwrap_or(0);
+    let bits = bits_of(3 * largest as u32);
+    let items = faces.iter().zip(0..).map(|(face, f)| {
+        let [a, b, c] = face.map(|v| &vertices[v as usize]);
+        let sum = |axis: usize| (a[axis] + b[axis] + c[axis]) as u64;
+        ((sum(1) << bits | sum(2)) << bits | sum(0), f)
+    });
+    let sorted = sort_by_key(items.collect(), 3 * bits);
+    sorted.into_iter().map(|(_, f)| f).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_component_with_the_lowest_centre_comes_first() {
+        // Two strips of two faces; the second lies lower and its faces were given from the top.
+        let vertices = [[0, 9, 0], [4, 9, 0], [0, 9, 4], [4, 9, 4]];
+        let lower = [[0, 6, 0], [4, 6, 0], [0, 6, 5], [4, 6, 5]];
+        let vertices = [vertices, lower].concat();
+        let faces = [[0, 1, 2], [2, 1, 3], [6, 5, 7], [4, 5, 6]];
+        let surfaces = Surfaces::new(&HalfEdges::new(8, &faces));
+        assert_eq!(
+            (&surfaces.of_face[..], surfaces.len),
+            (&[0, 0, 1, 1][..], 2)
+        );
+        let parts = components(&vertices, &faces, surfaces).unwrap();
+        assert_eq!(parts.of_face, [1, 1, 0, 0]);
+        assert_eq!(parts.face_order, [3, 2, 0, 1]);
+        assert_eq!(parts.n_vertices, [4, 4]);
+    }
+
+    #[test]
+    fn a_vertex_in_two_components_is_refused() {
+        let faces = [[0, 1, 2], [0, 3, 4]];
+        let surfaces = Surfaces::new(&HalfEdges::new(5, &faces));
+        let error = components(&[[0, 0, 0]; 5], &faces, surfaces).unwrap_err();
+        assert_eq!(error.code(), "VERTEX_IN_TWO_COMPONENTS");
+    }
 }

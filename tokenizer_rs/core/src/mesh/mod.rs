@@ -2,10 +2,13 @@
 
 pub mod clean;
 pub mod components;
+pub mod face_edges;
 pub mod grid_mesh;
 pub mod half_edge;
 pub mod incidence;
+pub mod normalize;
 pub mod quantize;
+pub mod radix_sort;
 
 use crate::{MeshError, Result};
 

@@ -5,7 +5,7 @@
 //! there a fan of its own.
 
 use super::drop::end_slots;
-use super::edges::Edges;
+use super::edges::{Contested, Edges};
 use super::fans::Fans;
 
 /// Makes the faces at every contested edge distinct by at least one end. Returns the corners that were
@@ -13,14 +13,14 @@ use super::fans::Fans;
 ///
 /// One pass is enough: a join is only cut where all the joins of a face (or joined pair of faces) at
 /// one end of it are cut, so both sides of each new cut differ there; and fans only ever get finer.
-pub(super) fn detach(edges: &mut Edges, fans: &Fans) -> Vec<u32> {
+pub(super) fn detach(edges: &mut Edges, contested: &Contested, fans: &Fans) -> Vec<u32> {
     let mut detached = Vec::new();
     let mut by_ends: Vec<([u32; 2], u32)> = Vec::new();
-    for i in 0..edges.n_contested() {
+    for half_edges in contested.iter() {
         let ends =
             |h: u32| end_slots(h % 3).map(|slot| fans.of_corner[(h - h % 3 + slot) as usize]);
         by_ends.clear();
-        by_ends.extend(edges.contested(i).iter().map(|&h| (ends(h), h)));
+        by_ends.extend(half_edges.iter().map(|&h| (ends(h), h)));
         by_ends.sort_unstable();
         for group in by_ends.chunk_by(|x, y| x.0 == y.0) {
             if group.len() > 1 {
@@ -100,12 +100,12 @@ mod tests {
     fn faces_that_hang_together_at_both_ends_come_apart_at_one() {
         // Two triangles on edge 0-1, joined to each other over a bridge at both ends.
         let corners = [[0, 1, 2], [0, 1, 3], [0, 2, 3], [1, 2, 3]];
-        let mut edges = Edges::new(4, &corners);
+        let (mut edges, mut contested) = Edges::new(4, &corners);
         edges.cut(2);
-        edges.contest([2, 5]);
+        contested.push([2, 5]);
         let fans = Fans::new(&corners, &edges);
         assert_eq!(fans.vertex.len(), 4, "the cut alone separates nothing");
-        let detached = detach(&mut edges, &fans);
+        let detached = detach(&mut edges, &contested, &fans);
         assert_eq!(detached, [3]);
         assert_eq!(
             edges.opposite[4], NONE,
@@ -114,6 +114,6 @@ mod tests {
         assert_eq!(edges.opposite[3], 10, "the join at vertex 1 stays");
         let fans = Fans::new(&corners, &edges);
         assert_ne!(fans.of_corner[0], fans.of_corner[3]);
-        assert!(detach(&mut edges, &fans).is_empty());
+        assert!(detach(&mut edges, &contested, &fans).is_empty());
     }
 }

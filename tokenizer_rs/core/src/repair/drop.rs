@@ -30,7 +30,9 @@ impl Triangles {
     ) -> Self {
         let mut sorted: Vec<(Face, bool, u32)> = Vec::with_capacity(faces.len());
         for (source, face) in (0..).zip(faces) {
-            let welded = face.map(|v| weld.class[v as usize]);
+            let [a, b, c] = *face;
+            let class = |v: u32| weld.class[v as usize];
+            let welded = [class(a), class(b), class(c)];
             let (corners, is_turned) = ascending(welded);
             if has_repeated_corner(&welded) {
                 log.degenerate_faces.push(source);
@@ -75,23 +77,16 @@ impl Triangles {
         end_slots(h % 3).map(|slot| corners[slot as usize])
     }
 
-    /// Triangles in the order of their input faces.
-    pub fn by_source(&self) -> Vec<u32> {
-        let mut order: Vec<u32> = (0..self.len() as u32).collect();
-        order.sort_unstable_by_key(|&f| self.source[f as usize]);
-        order
-    }
-
-    /// Where a vertex stands among the corners of a triangle.
-    pub fn slot_of(&self, f: u32, vertex: u32) -> u32 {
-        let corners = self.corners[f as usize];
-        u32::from(corners[1] == vertex) + 2 * u32::from(corners[2] == vertex)
-    }
-
-    /// The corners `3f + slot` of a triangle in the direction it runs, from a slot on.
-    pub fn corners_from(&self, f: u32, slot: u32) -> [u32; 3] {
-        let step = if self.is_turned[f as usize] { 2 } else { 1 };
-        [slot, (slot + step) % 3, (slot + 2 * step) % 3].map(|slot| 3 * f + slot)
+    /// The corners of a triangle in the direction it runs, from one of them on; corner `i` of triangle `f`
+    /// is `3f + i`.
+    pub fn corners_from(&self, corner: u32) -> [u32; 3] {
+        let (f, slot) = (corner / 3, corner % 3);
+        let step = 1 + u32::from(self.is_turned[f as usize]);
+        [
+            corner,
+            3 * f + (slot + step) % 3,
+            3 * f + (slot + 2 * step) % 3,
+        ]
     }
 
     /// Whether half-edge `h` runs from its lower to its higher vertex.

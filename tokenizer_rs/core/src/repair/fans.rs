@@ -71,7 +71,7 @@ mod tests {
     #[test]
     fn two_triangles_at_a_vertex_are_two_fans() {
         let corners = [[0, 1, 2], [0, 3, 4]];
-        let fans = Fans::new(&corners, &Edges::new(5, &corners));
+        let fans = Fans::new(&corners, &Edges::new(5, &corners).0);
         assert_eq!(fans.of_corner, [0, 1, 2, 3, 4, 5]);
         assert_eq!(fans.vertex, [0, 1, 2, 0, 3, 4]);
     }
@@ -80,9 +80,9 @@ mod tests {
     fn open_and_closed_fans_are_one_each() {
         // Three triangles about vertex 1, entered in the middle; then the closed cone.
         let open = [[0, 1, 2], [1, 2, 3], [0, 1, 4]];
-        assert_eq!(Fans::new(&open, &Edges::new(5, &open)).vertex.len(), 5);
+        assert_eq!(Fans::new(&open, &Edges::new(5, &open).0).vertex.len(), 5);
         let closed = [[0, 1, 2], [0, 1, 3], [0, 2, 3]];
-        let fans = Fans::new(&closed, &Edges::new(4, &closed));
+        let fans = Fans::new(&closed, &Edges::new(4, &closed).0);
         assert_eq!(fans.of_corner, [0, 1, 2, 0, 1, 3, 0, 2, 3]);
     }
 }

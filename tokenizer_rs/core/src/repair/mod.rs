@@ -20,8 +20,8 @@ mod drop;
 mod edges;
 mod fans;
 mod guarantee;
+mod layout;
 mod log;
-mod number;
 mod orient;
 mod outward;
 mod pair;
@@ -39,7 +39,7 @@ use crate::{MeshError, Result};
 use drop::Triangles;
 use edges::Edges;
 use fans::Fans;
-use number::Numbering;
+use layout::Layout;
 use point::Point;
 use weld::Weld;
 
@@ -204,96 +204,74 @@ fn repair_points<P: Point>(
     } else {
         Weld::none(points.len())
     };
+    let n_vertices = weld.source.len();
+    let source = |vertex: u32| weld.source[vertex as usize];
+    let point = |vertex: u32| points[source(vertex) as usize].normalised();
     let mut log = RepairLog {
         welded_vertices: weld.merged(),
         ..RepairLog::default()
     };
-    let point = |class: u32| points[weld.source[class as usize] as usize];
+
     let is_collinear = |corners: &Face| {
         let [a, b, c] = corners.map(point);
         options.drop_collinear && P::are_collinear(&a, &b, &c)
     };
     let mut triangles = Triangles::new(faces, &weld, is_collinear, &mut log);
     let given = triangles.is_turned.clone();
-    let mut edges = Edges::new(weld.source.len(), &triangles.corners);
 
-    let source = |class: u32| weld.source[class as usize];
-    log.cut_edges = (0..edges.n_contested())
-        .map(|i| triangles.ends(edges.contested(i)[0]).map(source))
-        .collect();
-    let cuts = orient::orient(&mut triangles, &mut edges);
-    log.cut_loops = cuts
+    let (mut edges, mut contested) = Edges::new(n_vertices, &triangles.corners);
+    let n_crowded = contested.iter().count();
+    orient::orient(&mut triangles, &mut edges, &mut contested);
+    let mut cut = contested
         .iter()
-        .map(|&[h, _]| triangles.ends(h).map(source))
-        .collect();
+        .map(|half_edges| triangles.ends(half_edges[0]).map(source));
+    log.cut_edges = cut.by_ref().take(n_crowded).collect();
+    log.cut_loops = cut.collect();
 
-    let unit = power_of_two_near(
-        triangles
-            .corners
-            .iter()
-            .flatten()
-            .map(|&v| point(v).to_real()),
-    );
-    let position = |class: u32| point(class).to_real().map(|x| x / unit);
+    let unit = power_of_two_near(points.iter().map(|p| p.to_real()));
+    let position = |vertex: u32| point(vertex).to_real().map(|x| x / unit);
     if options.outward {
-        outward::turn_outward(&mut triangles, &edges, position);
+        outward::turn_outward(&mut triangles, &edges, &contested, position);
     }
-    pair::pair_contested(&triangles, &mut edges, position);
-    let mut fans = Fans::new(&triangles.corners, &edges);
-    let detached = detach::detach(&mut edges, &fans);
-    if !detached.is_empty() {
-        fans = Fans::new(&triangles.corners, &edges);
-    }
-    log.detached_faces = detached
-        .iter()
-        .map(|&corner| {
-            let f = corner as usize / 3;
-            let vertex = triangles.corners[f][corner as usize % 3];
-            [triangles.source[f], source(vertex)]
-        })
-        .collect();
     log.flipped_faces = (0..triangles.len())
         .filter(|&f| triangles.is_turned[f] != given[f])
         .map(|f| triangles.source[f])
         .collect();
-    let numbering = if options.weld {
-        Numbering::copies_together(&fans, weld.source.len())
+
+    pair::pair_contested(&triangles, &mut edges, &contested, position);
+    let mut fans = Fans::new(&triangles.corners, &edges);
+    let detached = detach::detach(&mut edges, &contested, &fans);
+    if !detached.is_empty() {
+        fans = Fans::new(&triangles.corners, &edges);
+    }
+    drop(edges);
+    log.detached_faces = detached
+        .iter()
+        .map(|&corner| {
+            let (f, slot) = (corner as usize / 3, corner as usize % 3);
+            [triangles.source[f], source(triangles.corners[f][slot])]
+        })
+        .collect();
+
+    let layout = if options.weld {
+        Layout::canonical(&triangles, &fans, n_vertices)
     } else {
-        Numbering::copies_last(&fans, weld.source.len())
+        Layout::of_input(&triangles, &fans, n_vertices, faces)
     };
-    log.copied_vertices = numbering
+    log.copied_vertices = layout
         .copied
         .iter()
-        .map(|&[v, n]| [source(v), n])
+        .map(|&[vertex, n]| [source(vertex), n])
         .collect();
-    log.unreferenced_vertices = numbering.unreferenced.iter().map(|&v| source(v)).collect();
-    let order = if options.weld {
-        (0..triangles.len() as u32).collect()
-    } else {
-        triangles.by_source()
-    };
-    let vertex_of = |corner: u32| numbering.of_fan[fans.of_corner[corner as usize] as usize];
+    log.unreferenced_vertices = layout.unreferenced.iter().map(|&v| source(v)).collect();
     let parts = Parts {
-        vertices: numbering
-            .classes
+        vertices: layout.classes.iter().map(|&v| point(v)).collect(),
+        faces: layout.faces(&triangles, &fans),
+        source_vertex: layout.classes.iter().map(|&v| source(v)).collect(),
+        source_face: layout
+            .first_corners
             .iter()
-            .map(|&v| point(v).normalised())
-            .collect(),
-        faces: order
-            .iter()
-            .map(|&f| {
-                let first = if options.weld {
-                    0
-                } else {
-                    triangles.slot_of(f, faces[triangles.source[f as usize] as usize][0])
-                };
-                triangles.corners_from(f, first).map(vertex_of)
-            })
-            .collect(),
-        source_vertex: numbering.classes.iter().map(|&v| source(v)).collect(),
-        source_face: order
-            .iter()
-            .map(|&f| triangles.source[f as usize])
+            .map(|&corner| triangles.source[corner as usize / 3])
             .collect(),
         log,
     };

@@ -1,7 +1,7 @@
 //! Turns joined triangles until they agree; cuts where they cannot.
 
 use super::drop::Triangles;
-use super::edges::Edges;
+use super::edges::{Contested, Edges};
 use crate::mesh::half_edge::NONE;
 
 /// Orients every patch of joined triangles like the majority of its triangles in the input (its first
@@ -9,11 +9,10 @@ use crate::mesh::half_edge::NONE;
 ///
 /// Breadth first from the first triangle of each patch; a join that contradicts the directions already
 /// chosen closes a one-sided loop and is cut. Which joins are cut depends on the joins alone, not on
-/// the directions in the input. Returns the half-edges of the cut joins. Cost O(F).
-pub(super) fn orient(triangles: &mut Triangles, edges: &mut Edges) -> Vec<[u32; 2]> {
+/// the directions in the input; each becomes contested. Cost O(F).
+pub(super) fn orient(triangles: &mut Triangles, edges: &mut Edges, contested: &mut Contested) {
     let given = triangles.is_turned.clone();
     let mut is_reached = vec![false; triangles.len()];
-    let mut cuts = Vec::new();
     let mut patch: Vec<u32> = Vec::new();
     for seed in 0..triangles.len() as u32 {
         if std::mem::replace(&mut is_reached[seed as usize], true) {
@@ -39,7 +38,7 @@ pub(super) fn orient(triangles: &mut Triangles, edges: &mut Edges) -> Vec<[u32; 
                     patch.push(neighbour);
                 } else if !is_opposed {
                     edges.cut(h);
-                    cuts.push([h.min(opposite), h.max(opposite)]);
+                    contested.push([h.min(opposite), h.max(opposite)]);
                 }
             }
         }
@@ -47,10 +46,6 @@ pub(super) fn orient(triangles: &mut Triangles, edges: &mut Edges) -> Vec<[u32; 
             turn(triangles, &patch);
         }
     }
-    for &cut in &cuts {
-        edges.contest(cut);
-    }
-    cuts
 }
 
 /// Turns triangles over.
@@ -67,12 +62,12 @@ mod tests {
     use super::*;
     use crate::mesh::Face;
 
-    fn oriented(faces: &[Face]) -> (Triangles, Edges, Vec<[u32; 2]>) {
+    fn oriented(faces: &[Face]) -> (Triangles, Edges, usize) {
         let mut triangles =
             Triangles::new(faces, &Weld::none(9), |_| false, &mut RepairLog::default());
-        let mut edges = Edges::new(9, &triangles.corners);
-        let cuts = orient(&mut triangles, &mut edges);
-        (triangles, edges, cuts)
+        let (mut edges, mut contested) = Edges::new(9, &triangles.corners);
+        orient(&mut triangles, &mut edges, &mut contested);
+        (triangles, edges, contested.iter().count())
     }
 
     #[test]
@@ -82,17 +77,17 @@ mod tests {
             faces[2] = [1, 2, 3];
             let before = oriented(&faces).0.is_turned;
             faces[turned].swap(1, 2);
-            let (triangles, _, cuts) = oriented(&faces);
+            let (triangles, _, n_cuts) = oriented(&faces);
             assert_eq!(triangles.is_turned, before);
-            assert_eq!(cuts, Vec::<[u32; 2]>::new());
+            assert_eq!(n_cuts, 0);
         }
     }
 
     #[test]
     fn a_moebius_band_is_cut_once() {
         let faces: Vec<Face> = (0..5).map(|i| [i, (i + 1) % 5, (i + 2) % 5]).collect();
-        let (triangles, edges, cuts) = oriented(&faces);
-        assert_eq!((cuts.len(), edges.n_contested()), (1, 1));
+        let (triangles, edges, n_cuts) = oriented(&faces);
+        assert_eq!(n_cuts, 1);
         for h in 0..15 {
             let opposite = edges.opposite[h as usize];
             assert!(

@@ -1,7 +1,7 @@
 //! Turns each part of the mesh so that it encloses a positive volume.
 
 use super::drop::Triangles;
-use super::edges::Edges;
+use super::edges::{Contested, Edges};
 use super::orient::turn;
 use super::union_find::UnionFind;
 use crate::mesh::half_edge::NONE;
@@ -13,6 +13,7 @@ use crate::mesh::half_edge::NONE;
 pub(super) fn turn_outward(
     triangles: &mut Triangles,
     edges: &Edges,
+    contested: &Contested,
     position: impl Fn(u32) -> [f64; 3],
 ) {
     let mut parts = UnionFind::new(triangles.len());
@@ -21,10 +22,8 @@ pub(super) fn turn_outward(
             parts.union(h / 3, opposite / 3);
         }
     }
-    for i in 0..edges.n_contested() {
-        for pair in edges.contested(i).windows(2) {
-            parts.union(pair[0] / 3, pair[1] / 3);
-        }
+    for pair in contested.iter().flat_map(|edge| edge.windows(2)) {
+        parts.union(pair[0] / 3, pair[1] / 3);
     }
     let mut by_part: Vec<(u32, u32)> = (0..triangles.len() as u32)
         .map(|f| (parts.find(f), f))
@@ -93,8 +92,10 @@ mod tests {
         let turned = |faces: &[[u32; 3]]| {
             let mut triangles =
                 Triangles::new(faces, &Weld::none(4), |_| false, &mut RepairLog::default());
-            let edges = Edges::new(4, &triangles.corners);
-            turn_outward(&mut triangles, &edges, |v| positions[v as usize]);
+            let (edges, contested) = Edges::new(4, &triangles.corners);
+            turn_outward(&mut triangles, &edges, &contested, |v| {
+                positions[v as usize]
+            });
             triangles.is_turned
         };
         assert_eq!(turned(&inward), turned(&outward));

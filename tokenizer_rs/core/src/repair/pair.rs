@@ -1,7 +1,7 @@
 //! Chooses which faces stay joined at an edge of more than two.
 
 use super::drop::Triangles;
-use super::edges::Edges;
+use super::edges::{Contested, Edges};
 use super::outward::determinant;
 
 /// At edges of more faces than this none stay joined: trying all pairs there would cost too much.
@@ -19,30 +19,21 @@ type Candidate = (f64, bool, [u32; 2]);
 pub(super) fn pair_contested(
     triangles: &Triangles,
     edges: &mut Edges,
+    contested: &Contested,
     position: impl Fn(u32) -> [f64; 3],
 ) {
-    let mut pairs: Vec<[u32; 2]> = Vec::new();
-    for i in 0..edges.n_contested() {
-        let half_edges = edges.contested(i);
+    for half_edges in contested.iter() {
         if half_edges.len() > MAX_PAIRED_FACES {
             continue;
         }
         let mut candidates = candidates(triangles, half_edges, &position);
         candidates
             .sort_unstable_by(|x, y| x.0.total_cmp(&y.0).then(x.1.cmp(&y.1)).then(x.2.cmp(&y.2)));
-        let first = pairs.len();
         for (_, _, [g, h]) in candidates {
-            if !pairs[first..]
-                .iter()
-                .flatten()
-                .any(|&taken| taken == g || taken == h)
-            {
-                pairs.push([g, h]);
+            if !edges.is_joined(g) && !edges.is_joined(h) {
+                edges.join(g, h);
             }
         }
-    }
-    for [g, h] in pairs {
-        edges.join(g, h);
     }
 }
 
@@ -91,6 +82,7 @@ fn bend(axis: &[f64; 3], u: &[f64; 3], v: &[f64; 3]) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::super::log::RepairLog;
+    use super::super::orient::orient;
     use super::super::weld::Weld;
     use super::*;
     use crate::mesh::half_edge::NONE;
@@ -117,9 +109,11 @@ mod tests {
         let n = positions.len();
         let mut triangles =
             Triangles::new(&faces, &Weld::none(n), |_| false, &mut RepairLog::default());
-        let mut edges = Edges::new(n, &triangles.corners);
-        super::super::orient::orient(&mut triangles, &mut edges);
-        pair_contested(&triangles, &mut edges, |v| positions[v as usize]);
+        let (mut edges, mut contested) = Edges::new(n, &triangles.corners);
+        orient(&mut triangles, &mut edges, &mut contested);
+        pair_contested(&triangles, &mut edges, &contested, |v| {
+            positions[v as usize]
+        });
         (0..pages.len())
             .map(|f| {
                 Some(edges.opposite[3 * f + 2])

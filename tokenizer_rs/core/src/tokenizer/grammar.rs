@@ -121,6 +121,14 @@ pub trait Grammar: Send + Sync {
     /// A copy of the state.
     fn boxed_clone(&self) -> Box<dyn Grammar>;
 
+    /// The most by which a single token can lengthen that way.
+    ///
+    /// While more places than this are left beyond the way to an end, any token may come without the sequence
+    /// missing its end.
+    fn longest_detour(&self) -> usize {
+        16
+    }
+
     /// How many tokens [`Grammar::closing_token`] needs from here to an end.
     fn tokens_to_end(&self) -> usize {
         let mut state = self.boxed_clone();

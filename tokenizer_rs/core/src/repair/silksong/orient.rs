@@ -2,15 +2,32 @@
 
 use std::collections::VecDeque;
 
-use crate::mesh::half_edge::{ends, NONE};
+use crate::mesh::half_edge::{next, HalfEdges};
 use crate::mesh::Face;
 use crate::{MeshError, Result};
 
 /// Orients each connected surface like its lowest face, which is turned itself if two of its three
-/// neighbours say so. Turned faces `(a, b, c)` become `(a, c, b)`. Returns how many were turned.
+/// neighbours say so. Turned faces `(a, b, c)` become `(a, c, b)`, and their half-edges are renumbered. Returns
+/// how many were turned.
 ///
 /// A surface on which some loop turns over is refused.
-pub fn orient(faces: &mut [Face], opposite: &[u32]) -> Result<usize> {
+pub fn orient(faces: &mut [Face], half_edges: &mut HalfEdges) -> Result<usize> {
+    if half_edges.is_oriented {
+        return Ok(0);
+    }
+    let turned = faces_to_turn(faces, half_edges)?;
+    let mut n_turned = 0;
+    for (face, &turn) in faces.iter_mut().zip(&turned) {
+        if turn {
+            face.swap(1, 2);
+            n_turned += 1;
+        }
+    }
+    half_edges.renumber_turned(&turned);
+    Ok(n_turned)
+}
+
+fn faces_to_turn(faces: &[Face], half_edges: &HalfEdges) -> Result<Vec<bool>> {
     let mut turned = vec![false; faces.len()];
     let mut is_fixed = vec![false; faces.len()];
     let mut contradicting: Vec<u32> = Vec::new();
@@ -24,63 +41,42 @@ pub fn orient(faces: &mut [Face], opposite: &[u32]) -> Result<usize> {
             if std::mem::replace(&mut is_fixed[f as usize], true) {
                 continue;
             }
-            match verdict(f, faces, opposite, &turned, &is_fixed) {
+            match verdict(f, faces, half_edges, &turned, &is_fixed) {
                 Some(turn) => turned[f as usize] = turn,
                 None => contradicting.push(f),
             }
-            queue.extend(neighbours(f, opposite).filter(|&g| !is_fixed[g as usize]));
+            let neighbours = (3 * f..3 * f + 3).filter_map(|h| half_edges.across(h));
+            queue.extend(neighbours.map(|o| o / 3).filter(|&g| !is_fixed[g as usize]));
         }
     }
-    if let Some(&face) = contradicting.first() {
-        return Err(MeshError::NonOrientable {
+    match contradicting.first() {
+        None => Ok(turned),
+        Some(&face) => Err(MeshError::NonOrientable {
             count: contradicting.len(),
             face,
-        });
+        }),
     }
-    let mut n_turned = 0;
-    for (face, turn) in faces.iter_mut().zip(turned) {
-        if turn {
-            face.swap(1, 2);
-            n_turned += 1;
-        }
-    }
-    Ok(n_turned)
-}
-
-fn neighbours(f: u32, opposite: &[u32]) -> impl Iterator<Item = u32> + '_ {
-    let start = 3 * f as usize;
-    opposite[start..start + 3]
-        .iter()
-        .filter(|&&h| h != NONE)
-        .map(|&h| h / 3)
 }
 
 /// Whether to turn face `f`; nothing if its fixed neighbours contradict each other.
 fn verdict(
     f: u32,
     faces: &[Face],
-    opposite: &[u32],
+    half_edges: &HalfEdges,
     turned: &[bool],
     is_fixed: &[bool],
 ) -> Option<bool> {
-    let direction = |h: u32| {
-        let g = h as usize / 3;
-        let (start, end) = ends(&faces[g], h as usize % 3);
-        if turned[g] {
-            (end, start)
-        } else {
-            (start, end)
-        }
-    };
+    let start = |h: u32| faces.as_flattened()[next(h) as usize];
     let (mut n_wrong, mut n_fixed, mut n_fixed_wrong) = (0, 0, 0);
     for h in 3 * f..3 * f + 3 {
-        let o = opposite[h as usize];
-        if o == NONE {
+        let Some(o) = half_edges.across(h) else {
             continue;
-        }
-        let is_wrong = direction(h) == direction(o);
+        };
+        let g = o as usize / 3;
+        // Two half-edges on an edge run in the same direction if they start at the same vertex.
+        let is_wrong = (start(h) == start(o)) ^ turned[f as usize] ^ turned[g];
         n_wrong += u32::from(is_wrong);
-        if is_fixed[o as usize / 3] {
+        if is_fixed[g] {
             n_fixed += 1;
             n_fixed_wrong += u32::from(is_wrong);
         }
@@ -101,22 +97,24 @@ fn verdict(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::mesh::half_edge::opposites;
 
     #[test]
     fn a_turned_face_is_turned_back() {
         let mut faces = vec![[0, 2, 1], [0, 1, 3], [2, 1, 3], [2, 0, 3]];
-        let opposite = opposites(&faces).unwrap();
-        assert_eq!(orient(&mut faces, &opposite).unwrap(), 1);
+        let mut half_edges = HalfEdges::new(4, &faces);
+        assert_eq!(orient(&mut faces, &mut half_edges).unwrap(), 1);
         assert_eq!(faces[2], [2, 3, 1]);
+        let anew = HalfEdges::new(4, &faces);
+        assert_eq!(half_edges.opposite, anew.opposite);
+        assert!(half_edges.is_oriented && anew.is_oriented);
     }
 
     #[test]
     fn a_moebius_band_is_refused() {
         let mut faces: Vec<Face> = (0..5).map(|i| [i, (i + 1) % 5, (i + 2) % 5]).collect();
-        let opposite = opposites(&faces).unwrap();
+        let mut half_edges = HalfEdges::new(5, &faces);
         assert_eq!(
-            orient(&mut faces, &opposite).unwrap_err().code(),
+            orient(&mut faces, &mut half_edges).unwrap_err().code(),
             "NON_ORIENTABLE"
         );
     }

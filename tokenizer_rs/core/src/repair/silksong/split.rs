@@ -2,11 +2,15 @@
 //!
 //! Every face carries a surface label, an element of a union-find. Labels start from the patches of manifold
 //! vertices, and dividing a vertex prefers fans of one label.
+//!
+//! Most vertices are seen to be manifold from the half-edges alone. Their links are never built, and no pass
+//! has anything to do there.
 
 use super::cycles::Budget;
 use super::link::{other_corners, Link, LinkBuilder, LinkShape};
 use super::partition::partition;
-use crate::mesh::half_edge::NONE;
+use crate::mesh::components::Surfaces;
+use crate::mesh::half_edge::{HalfEdges, NONE};
 use crate::mesh::incidence::Incidence;
 use crate::mesh::{Face, GridPoint};
 use crate::repair::union_find::UnionFind;
@@ -19,6 +23,10 @@ pub struct Repaired {
     pub vertices: Vec<GridPoint>,
     /// Faces in input order with corners replaced by copies.
     pub faces: Vec<Face>,
+    /// How these faces meet.
+    pub half_edges: HalfEdges,
+    /// These faces joined over edges.
+    pub surfaces: Surfaces,
     /// Number of copies.
     pub n_copies: usize,
     /// Vertices found non-manifold.
@@ -31,46 +39,111 @@ pub struct Repaired {
     pub n_label_elements: usize,
 }
 
-/// Splits vertices until every link is one simple cycle or path.
-pub fn repair(vertices: &[GridPoint], faces: &[Face], limits: &Limits) -> Result<Repaired> {
+/// Splits vertices until every link is one simple cycle or path. `half_edges` are those of `faces`.
+pub fn repair(
+    vertices: &[GridPoint],
+    faces: &[Face],
+    half_edges: HalfEdges,
+    limits: &Limits,
+) -> Result<Repaired> {
     let mut state = State {
         vertices: vertices.to_vec(),
         faces: faces.to_vec(),
-        labels: vec![NONE; faces.len()],
-        sets: UnionFind::default(),
-        links: LinkBuilder::default(),
-        n_non_manifold_vertices: 0,
+        ..State::default()
     };
-    let was_split = state.split_disconnected_links(faces);
-    let max_link_edges = state.divide_non_manifold_links(&was_split, limits)?;
-    state.split_again()?;
-    let n_labels = state.check_labels()?;
-    Ok(Repaired {
-        n_copies: state.vertices.len() - vertices.len(),
-        vertices: state.vertices,
-        faces: state.faces,
-        n_non_manifold_vertices: state.n_non_manifold_vertices,
+    let fans = Fans::new(vertices.len(), faces, &half_edges);
+    let was_split = state.split_disconnected_links(faces, &fans);
+    let max_link_edges = state.divide_non_manifold_links(fans, &was_split, limits)?;
+    let mut repaired = Repaired {
         max_link_edges,
-        n_labels,
-        n_label_elements: state.sets.len(),
-    })
+        ..Repaired::default()
+    };
+    if state.changed.is_empty() {
+        // The first pass leaves the faces at an edge together, and a surface without non-manifold vertices
+        // is one patch.
+        repaired.surfaces = Surfaces::new(&half_edges);
+        repaired.half_edges = half_edges;
+        repaired.n_labels = repaired.surfaces.len;
+        repaired.n_label_elements = repaired.surfaces.len;
+    } else {
+        state.split_again()?;
+        repaired.n_labels = state.check_labels()?;
+        repaired.n_label_elements = state.sets.len();
+        repaired.half_edges = HalfEdges::new(state.vertices.len(), &state.faces);
+        repaired.surfaces = Surfaces::new(&repaired.half_edges);
+    }
+    repaired.n_copies = state.vertices.len() - vertices.len();
+    repaired.n_non_manifold_vertices = state.n_non_manifold_vertices;
+    repaired.vertices = state.vertices;
+    repaired.faces = state.faces;
+    Ok(repaired)
 }
 
+/// What the half-edges say about each vertex.
+struct Fans {
+    n_faces: Vec<u32>,
+    /// Whether the faces form one fan in which every edge has at most two faces; false without faces.
+    is_manifold: Vec<bool>,
+    n_doubtful: usize,
+}
+
+impl Fans {
+    fn new(n_vertices: usize, faces: &[Face], half_edges: &HalfEdges) -> Self {
+        let mut n_faces = vec![0_u32; n_vertices];
+        let mut a_corner = vec![NONE; n_vertices];
+        for (corner, &v) in (0..).zip(faces.as_flattened()) {
+            n_faces[v as usize] += 1;
+            a_corner[v as usize] = corner;
+        }
+        let mut n_doubtful = 0;
+        let is_manifold = n_faces
+            .iter()
+            .zip(a_corner)
+            .map(|(&n, corner)| {
+                // A fan of all faces that ends at an edge with more would leave out one of them.
+                let is_manifold = n > 0 && half_edges.fan_size(faces, corner) == n;
+                n_doubtful += usize::from(n > 0 && !is_manifold);
+                is_manifold
+            })
+            .collect();
+        Self {
+            n_faces,
+            is_manifold,
+            n_doubtful,
+        }
+    }
+
+    /// The faces around each vertex, if some vertex is in doubt.
+    fn incidence(&self, n_vertices: usize, faces: &[Face]) -> Option<Incidence> {
+        (self.n_doubtful > 0).then(|| Incidence::ascending(n_vertices, faces))
+    }
+}
+
+#[derive(Default)]
 struct State {
     vertices: Vec<GridPoint>,
     faces: Vec<Face>,
+    /// Label of each face; empty as long as no vertex is to be divided.
     labels: Vec<u32>,
     sets: UnionFind,
     links: LinkBuilder,
+    /// Vertices whose link the second pass has changed.
+    changed: Vec<u32>,
     n_non_manifold_vertices: usize,
 }
 
 impl State {
     /// First pass. Returns which vertices, copies included, took part in a split.
-    fn split_disconnected_links(&mut self, clean_faces: &[Face]) -> Vec<bool> {
-        let incidence = Incidence::ascending(self.vertices.len(), clean_faces);
-        let mut was_split = vec![false; self.vertices.len()];
-        for v in 0..self.vertices.len() as u32 {
+    fn split_disconnected_links(&mut self, clean_faces: &[Face], fans: &Fans) -> Vec<bool> {
+        let n_vertices = self.vertices.len();
+        let mut was_split = vec![false; n_vertices];
+        let Some(incidence) = fans.incidence(n_vertices, clean_faces) else {
+            return was_split;
+        };
+        for v in 0..n_vertices as u32 {
+            if fans.is_manifold[v as usize] {
+                continue;
+            }
             let link = self.links.build(v, incidence.of(v), clean_faces);
             let (piece, n_pieces) = link.pieces();
             if n_pieces > 1 {
@@ -84,58 +157,78 @@ impl State {
     }
 
     /// Second pass: finds the non-manifold vertices and divides them. Returns the largest link.
-    fn divide_non_manifold_links(&mut self, was_split: &[bool], limits: &Limits) -> Result<usize> {
-        let incidence = Incidence::ascending(self.vertices.len(), &self.faces);
+    fn divide_non_manifold_links(
+        &mut self,
+        fans: Fans,
+        was_split: &[bool],
+        limits: &Limits,
+    ) -> Result<usize> {
+        let n_vertices = self.vertices.len();
+        let incidence = fans.incidence(n_vertices, &self.faces);
+        let mut is_manifold = fans.is_manifold;
+        is_manifold.resize(n_vertices, false);
         let mut max_link_edges = 0;
-        let mut shapes = vec![None; self.vertices.len()];
-        for v in 0..self.vertices.len() as u32 {
-            let incident = incidence.of(v);
-            if incident.is_empty() {
-                continue;
-            }
-            // The published counts list the faces of a vertex split in the first pass twice.
-            let found = incident.len() * if was_split[v as usize] { 2 } else { 1 };
+        let mut waiting = vec![false; n_vertices];
+        let mut n_waiting = 0;
+        let mut first_cycle = None;
+        for v in 0..n_vertices {
+            let incident = incidence.as_ref().map_or(&[][..], |i| i.of(v as u32));
+            let found = if is_manifold[v] {
+                fans.n_faces[v] as usize
+            } else {
+                // The published counts list the faces of a vertex split in the first pass twice.
+                incident.len() * if was_split[v] { 2 } else { 1 }
+            };
             if found > limits.max_link_edges {
                 return Err(MeshError::ValenceLimit {
-                    vertex: v,
+                    vertex: v as u32,
                     found,
                     limit: limits.max_link_edges,
                 });
             }
             max_link_edges = max_link_edges.max(found);
-            let shape = self.links.build(v, incident, &self.faces).shape();
-            if shape == LinkShape::Disconnected {
-                let reason = "its link is still disconnected";
-                return Err(MeshError::NonManifoldPartition { vertex: v, reason });
+            if is_manifold[v] || incident.is_empty() {
+                continue;
             }
-            shapes[v as usize] = Some(shape);
+            match self.links.build(v as u32, incident, &self.faces).shape() {
+                LinkShape::Disconnected => {
+                    return Err(MeshError::NonManifoldPartition {
+                        vertex: v as u32,
+                        reason: "its link is still disconnected",
+                    });
+                }
+                LinkShape::Manifold => is_manifold[v] = true,
+                shape => {
+                    waiting[v] = true;
+                    n_waiting += 1;
+                    if shape == LinkShape::NonManifoldCycle && first_cycle.is_none() {
+                        first_cycle = Some(v as u32);
+                    }
+                }
+            }
         }
-        let waiting: Vec<bool> = shapes
-            .iter()
-            .map(|s| s.is_some_and(|s| s != LinkShape::Manifold))
-            .collect();
-        let found = waiting.iter().filter(|&&w| w).count();
         let limit = limits.max_non_manifold_vertices;
-        if found > limit {
-            return Err(MeshError::NonManifoldVertexLimit { found, limit });
+        if n_waiting > limit {
+            return Err(MeshError::NonManifoldVertexLimit {
+                found: n_waiting,
+                limit,
+            });
         }
-        self.n_non_manifold_vertices += found;
-        self.label_manifold_patches(&shapes, &incidence);
-
-        let first_cycle = shapes
-            .iter()
-            .position(|s| *s == Some(LinkShape::NonManifoldCycle));
-        self.divide_all(first_cycle, waiting, &incidence, limits)?;
+        self.n_non_manifold_vertices += n_waiting;
+        if let Some(incidence) = incidence.filter(|_| n_waiting > 0) {
+            self.label_manifold_patches(&is_manifold, &incidence);
+            self.divide_all(first_cycle, waiting, &incidence, limits)?;
+        }
         Ok(max_link_edges)
     }
 
     /// Each connected patch of manifold vertices becomes a label, written to all its faces.
-    fn label_manifold_patches(&mut self, shapes: &[Option<LinkShape>], incidence: &Incidence) {
-        let manifold = |v: u32| shapes[v as usize] == Some(LinkShape::Manifold);
-        let mut seen = vec![false; shapes.len()];
+    fn label_manifold_patches(&mut self, is_manifold: &[bool], incidence: &Incidence) {
+        self.labels = vec![NONE; self.faces.len()];
+        let mut seen = vec![false; is_manifold.len()];
         let mut stack = Vec::new();
-        for start in 0..shapes.len() as u32 {
-            if seen[start as usize] || !manifold(start) {
+        for start in 0..is_manifold.len() as u32 {
+            if seen[start as usize] || !is_manifold[start as usize] {
                 continue;
             }
             let patch = self.sets.push();
@@ -145,7 +238,7 @@ impl State {
                 for &f in incidence.of(v) {
                     self.labels[f as usize] = patch;
                     for w in self.faces[f as usize] {
-                        if manifold(w) && !seen[w as usize] {
+                        if is_manifold[w as usize] && !seen[w as usize] {
                             seen[w as usize] = true;
                             stack.push(w);
                         }
@@ -158,7 +251,7 @@ impl State {
     /// Divides the waiting vertices, each followed by those its division touched.
     fn divide_all(
         &mut self,
-        first_cycle: Option<usize>,
+        first_cycle: Option<u32>,
         mut waiting: Vec<bool>,
         incidence: &Incidence,
         limits: &Limits,
@@ -166,7 +259,7 @@ impl State {
         let mut budget = Budget::new(limits.cycle_search_steps);
         let mut stack: Vec<u32> = Vec::new();
         let mut lowest = 0;
-        let mut next = first_cycle.map(|v| v as u32);
+        let mut next = first_cycle;
         loop {
             while lowest < waiting.len() && !waiting[lowest] {
                 lowest += 1;
@@ -209,7 +302,11 @@ impl State {
         touched.sort_unstable();
         touched.dedup();
         // Copies made by this pass are finished; only vertices with a face list can be waiting.
+        let first_copy = self.vertices.len() as u32;
         self.split(v, &groups);
+        self.changed.extend(&touched);
+        self.changed.push(v);
+        self.changed.extend(first_copy..self.vertices.len() as u32);
         for (group, root) in groups.iter().zip(roots) {
             self.write_label(group, root);
         }
@@ -221,7 +318,11 @@ impl State {
         let faces = self.faces.clone();
         let n_vertices = self.vertices.len();
         let incidence = Incidence::ascending(n_vertices, &faces);
-        for v in 0..n_vertices as u32 {
+        let mut changed = std::mem::take(&mut self.changed);
+        changed.sort_unstable();
+        changed.dedup();
+        // All other links are still manifold, and the faces around them have one label.
+        for v in changed {
             let link = self.links.build(v, incidence.of(v), &faces);
             let (piece, n_pieces) = link.pieces();
             let groups = by_piece(&link, &piece, n_pieces);

@@ -21,6 +21,7 @@ struct Node {
 pub struct MergeTree {
     merges: Arc<Merges>,
     nodes: Vec<Node>,
+    longest_expansion: usize,
 }
 
 impl MergeTree {
@@ -28,8 +29,10 @@ impl MergeTree {
     pub fn new(merges: Arc<Merges>) -> Self {
         let mut nodes = vec![Node::default()];
         let mut paths: HashMap<(usize, i32), usize> = HashMap::new();
+        let mut longest_expansion = 1;
         for token in merges.base_vocab_size() as i32..merges.vocab_size() as i32 {
             let mut at = 0;
+            longest_expansion = longest_expansion.max(merges.expand(token).len());
             for &symbol in merges.expand(token) {
                 at = *paths.entry((at, symbol)).or_insert_with(|| {
                     nodes.push(Node::default());
@@ -40,7 +43,11 @@ impl MergeTree {
             }
             nodes[at].tokens.push(token);
         }
-        Self { merges, nodes }
+        Self {
+            merges,
+            nodes,
+            longest_expansion,
+        }
     }
 
     /// The merges.
@@ -140,6 +147,12 @@ impl Grammar for MergedGrammar {
             tree: Arc::clone(&self.tree),
             n_read: self.n_read,
         })
+    }
+
+    fn longest_detour(&self) -> usize {
+        self.base
+            .longest_detour()
+            .saturating_mul(self.tree.longest_expansion)
     }
 
     fn tokens_to_end(&self) -> usize {

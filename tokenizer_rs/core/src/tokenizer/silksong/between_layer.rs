@@ -2,25 +2,19 @@
 
 use super::window::{Bits, DECODED, ENCODED, WINDOW};
 
-/// Writes a row of 0/1 entries. `row` is used up: it is zero afterwards.
-///
-/// The row must be followed by [`WINDOW`] zeros, so that a window may reach beyond its end.
-pub fn encode_row(row: &mut [bool], mut emit: impl FnMut(usize, u8)) {
-    for c in 0..row.len().saturating_sub(WINDOW) {
-        if !row[c] {
-            continue;
-        }
-        row[c] = false;
-        let window = &mut row[c + 1..=c + WINDOW];
-        let bits = window
+/// Writes a row, given the ascending columns of its ones.
+pub fn encode_row(columns: &[u32], mut emit: impl FnMut(usize, u8)) {
+    let mut rest = columns;
+    while let Some((&c, after)) = rest.split_first() {
+        let bits = after
             .iter()
-            .rev()
-            .fold(0, |bits: Bits, &one| bits << 1 | Bits::from(one));
+            .map(|&column| column - c - 1)
+            .take_while(|&i| i < WINDOW as u32)
+            .fold(0, |bits: Bits, i| bits | 1 << i);
         let entry = &ENCODED[bits as usize];
-        for (i, one) in window.iter_mut().enumerate() {
-            *one = entry.left >> i & 1 == 1;
-        }
-        emit(c, entry.code);
+        emit(c as usize, entry.code);
+        // The ones left for a later token are the last of the window.
+        rest = &after[(bits & !entry.left).count_ones() as usize..];
     }
 }
 
@@ -55,11 +49,9 @@ mod tests {
     #[test]
     fn every_short_row_returns() {
         for pattern in 1_u32..1 << 12 {
-            let mut row: Vec<bool> = (0..12).map(|c| pattern >> c & 1 == 1).collect();
-            let ones: Vec<u32> = (0..12).filter(|&c| row[c as usize]).collect();
-            row.resize(12 + WINDOW, false);
+            let ones: Vec<u32> = (0..12).filter(|&c| pattern >> c & 1 == 1).collect();
             let mut codes = Vec::new();
-            encode_row(&mut row, |c, code| codes.push((c, code)));
+            encode_row(&ones, |c, code| codes.push((c, code)));
             assert_eq!(decode_row(12, &codes), ones);
         }
     }

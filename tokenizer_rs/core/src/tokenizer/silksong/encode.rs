@@ -4,13 +4,12 @@ use super::between_layer;
 use super::in_layer;
 use super::layers::{walk, Places};
 use super::rings::Rings;
-use super::statistics::{compression_rate, Statistics};
+use super::statistics::{compression_rate, Histogram, Statistics};
 use super::vocabulary::{Vocabulary, COMPONENT, COMPONENT_END, LAYER_END};
-use super::window::WINDOW;
 use super::Silksong;
 use crate::mesh::clean::clean;
 use crate::mesh::components::{components, yzx, Components};
-use crate::mesh::half_edge::opposites;
+use crate::mesh::half_edge::HalfEdges;
 use crate::mesh::{Face, GridPoint};
 use crate::repair::silksong::{orient, repair};
 use crate::{MeshError, Result, TriangleMesh};
@@ -63,11 +62,17 @@ pub fn encode(tokenizer: &Silksong, mesh: &TriangleMesh) -> Result<Encoding> {
     if cleaned.faces.is_empty() {
         return Err(no_component);
     }
-    let repaired = repair(&cleaned.vertices, &cleaned.faces, limits)?;
-    let opposite = opposites(&repaired.faces)?;
+    let repaired = repair(
+        &cleaned.vertices,
+        &cleaned.faces,
+        cleaned.half_edges,
+        limits,
+    )?;
+    repaired.half_edges.check_manifold(&repaired.faces)?;
     let mut faces = repaired.faces.clone();
-    let n_turned = orient(&mut faces, &opposite)?;
-    let parts = components(&repaired.vertices, &faces, &opposite)?;
+    let mut half_edges = repaired.half_edges;
+    let n_turned = orient(&mut faces, &mut half_edges)?;
+    let parts = components(&repaired.vertices, &faces, repaired.surfaces)?;
 
     let component_valid: Vec<bool> = (0..parts.len())
         .map(|c| parts.faces(c).len() >= limits.min_component_faces)
@@ -113,12 +118,12 @@ pub fn encode(tokenizer: &Silksong, mesh: &TriangleMesh) -> Result<Encoding> {
         clean_faces: cleaned.faces,
         repaired_faces: repaired.faces,
         faces,
-        component_ids: parts.of_face.clone(),
         component_valid,
-        face_order: parts.face_order.clone(),
         ..Encoding::default()
     };
-    write_components(tokenizer, &parts, &mut encoding)?;
+    write_components(tokenizer, &half_edges, &parts, &mut encoding)?;
+    encoding.component_ids = parts.of_face;
+    encoding.face_order = parts.face_order;
     let n_tokens = encoding.tokens.len();
     if limits.max_tokens > 0 && n_tokens > limits.max_tokens {
         return Err(MeshError::TokenLimit {
@@ -133,6 +138,7 @@ pub fn encode(tokenizer: &Silksong, mesh: &TriangleMesh) -> Result<Encoding> {
 
 fn write_components(
     tokenizer: &Silksong,
+    half_edges: &HalfEdges,
     parts: &Components,
     encoding: &mut Encoding,
 ) -> Result<()> {
@@ -141,6 +147,7 @@ fn write_components(
     let rings = Rings::new(
         encoding.vertices.len(),
         &faces,
+        half_edges,
         &parts.face_order,
         limits.ring_length,
     );
@@ -179,10 +186,20 @@ fn write_components(
         vocabulary: tokenizer.vocabulary(),
         rings,
         places,
-        row: Vec::new(),
+        offsets: Vec::new(),
+        columns: Vec::new(),
+        rows_in_layers: Histogram::default(),
+        rows_between_layers: Histogram::default(),
     };
     for (component, layers) in &walks {
         writer.write(*component, layers, encoding)?;
+    }
+    let histograms = [
+        ("in", writer.rows_in_layers),
+        ("out", writer.rows_between_layers),
+    ];
+    for (kind, histogram) in histograms {
+        histogram.write(kind, &mut encoding.statistics.token_statistic);
     }
     encoding.faces = faces;
     Ok(())
@@ -201,26 +218,30 @@ fn start_half_edge(face: &Face, vertices: &[GridPoint]) -> [u32; 2] {
 
 struct Writer<'a> {
     vocabulary: &'a Vocabulary,
-    rings: Rings<'a>,
+    rings: Rings,
     places: Places,
-    /// One between-layer row; all zero between uses.
-    row: Vec<bool>,
+    /// In-layer offsets and between-layer columns of the vertex at hand.
+    offsets: Vec<usize>,
+    columns: Vec<u32>,
+    rows_in_layers: Histogram,
+    rows_between_layers: Histogram,
 }
 
 impl Writer<'_> {
     fn write(&mut self, component: u32, layers: &[Vec<u32>], out: &mut Encoding) -> Result<()> {
         out.tokens.push(COMPONENT);
         for (k, layer) in layers.iter().enumerate() {
+            let n_vertices = out.sequence_vertices.len() + layer.len();
+            out.sequence_vertices.extend_from_slice(layer);
+            out.sequence_layers.resize(n_vertices, k as u32);
+            out.sequence_components.resize(n_vertices, component);
             for (i, &v) in layer.iter().enumerate() {
-                out.sequence_vertices.push(v);
-                out.sequence_layers.push(k as u32);
-                out.sequence_components.push(component);
                 self.vocabulary
                     .push_position(&out.vertices[v as usize], &mut out.tokens);
                 if k > 0 {
-                    let ring = self.rings.ring(v)?;
-                    self.write_in_layer(&ring, k, i, layer.len(), out);
-                    self.write_between_layers(&ring, k, layers[k - 1].len(), out);
+                    self.sort_ring(v, k as u32, i, layer.len())?;
+                    self.write_in_layer(layer.len(), &mut out.tokens);
+                    self.write_between_layers(&mut out.tokens);
                 }
             }
             let is_last = k + 1 == layers.len();
@@ -230,53 +251,44 @@ impl Writer<'_> {
         Ok(())
     }
 
-    fn write_in_layer(&self, ring: &[u32], k: usize, i: usize, n: usize, out: &mut Encoding) {
-        let mut offsets: Vec<usize> = self
-            .positions(ring, k)
-            .map(|j| (j + n - i + n - 1) % n)
-            .collect();
-        offsets.sort_unstable();
-        let (bits, extra) = in_layer::encode_row(n, &offsets);
-        out.tokens.push(self.vocabulary.head(bits));
-        out.tokens
-            .extend(extra.iter().map(|&d| self.vocabulary.offset(d)));
-        count_row("in", 1 + extra.len(), out);
+    /// Finds the neighbours of vertex `v`, number `i` of the `n` in layer `k`, in that layer and the one before.
+    fn sort_ring(&mut self, v: u32, k: u32, i: usize, n: usize) -> Result<()> {
+        self.offsets.clear();
+        self.columns.clear();
+        for &neighbour in self.rings.ring(v)? {
+            let (layer, position) = self.places.of(neighbour);
+            if layer == k {
+                let ahead = position as usize + n - i - 1;
+                self.offsets.push(if ahead < n { ahead } else { ahead - n });
+            } else if layer == k - 1 {
+                self.columns.push(position);
+            }
+        }
+        self.offsets.sort_unstable();
+        self.columns.sort_unstable();
+        Ok(())
     }
 
-    fn write_between_layers(&mut self, ring: &[u32], k: usize, m: usize, out: &mut Encoding) {
-        let mut row = std::mem::take(&mut self.row);
-        row.resize(m + WINDOW, false);
-        self.positions(ring, k - 1).for_each(|c| row[c] = true);
-        let n_before = out.tokens.len();
-        between_layer::encode_row(&mut row, |c, code| {
-            out.tokens.push(self.vocabulary.between(c, code));
+    fn write_in_layer(&mut self, n: usize, tokens: &mut Vec<i32>) {
+        let (bits, extra) = in_layer::encode_row(n, &self.offsets);
+        tokens.push(self.vocabulary.head(bits));
+        tokens.extend(extra.iter().map(|&d| self.vocabulary.offset(d)));
+        self.rows_in_layers.count(1 + extra.len());
+    }
+
+    fn write_between_layers(&mut self, tokens: &mut Vec<i32>) {
+        let n_before = tokens.len();
+        between_layer::encode_row(&self.columns, |c, code| {
+            tokens.push(self.vocabulary.between(c, code));
         });
-        self.row = row;
-        count_row("out", out.tokens.len() - n_before, out);
-    }
-
-    /// Positions of those ring vertices that lie in layer `k`.
-    fn positions<'b>(&'b self, ring: &'b [u32], k: usize) -> impl Iterator<Item = usize> + 'b {
-        ring.iter()
-            .map(|&v| self.places.of(v))
-            .filter(move |&(layer, _)| layer as usize == k)
-            .map(|(_, position)| position as usize)
-    }
-}
-
-fn count_row(kind: &str, n_tokens: usize, out: &mut Encoding) {
-    if n_tokens > 1 {
-        *out.statistics
-            .token_statistic
-            .entry(format!("{kind}_{n_tokens}"))
-            .or_default() += 1;
+        self.rows_between_layers.count(tokens.len() - n_before);
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use crate::tokenizer::silksong::Silksong;
-    use crate::{Limits, Tokenizer, TriangleMesh};
+    use super::*;
+    use crate::{Limits, Tokenizer};
 
     fn cube() -> TriangleMesh {
         let corner = |i: u32| [4, 2, 1].map(|bit| if i & bit == 0 { -0.95 } else { 0.95 });
@@ -333,7 +345,8 @@ mod tests {
                 .iter()
                 .map(|p| crate::mesh::quantize::quantize(p, 128))
                 .collect();
-            match crate::repair::silksong::repair(&vertices, &mesh.faces, &limits) {
+            let half_edges = HalfEdges::new(vertices.len(), &mesh.faces);
+            match repair(&vertices, &mesh.faces, half_edges, &limits) {
                 Ok(repaired) => assert!(repaired.n_copies > 0),
                 Err(error) => assert!(error.code().starts_with("NM_"), "{error}"),
             }

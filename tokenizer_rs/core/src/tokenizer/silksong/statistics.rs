@@ -110,6 +110,29 @@ pub const MEMORY_NAMES: [(&str, &str); 11] = [
     ("not_success_flip_face", "not_success_flip_face"),
 ];
 
+/// Counts rows by their number of tokens.
+#[derive(Debug, Clone, Default)]
+pub struct Histogram(Vec<usize>);
+
+impl Histogram {
+    /// Counts a row.
+    pub fn count(&mut self, n_tokens: usize) {
+        if n_tokens >= self.0.len() {
+            self.0.resize(n_tokens + 1, 0);
+        }
+        self.0[n_tokens] += 1;
+    }
+
+    /// Enters the rows of more than one token as `kind_number`.
+    pub fn write(&self, kind: &str, table: &mut BTreeMap<String, usize>) {
+        for (n_tokens, &n_rows) in self.0.iter().enumerate().skip(2) {
+            if n_rows > 0 {
+                table.insert(format!("{kind}_{n_tokens}"), n_rows);
+            }
+        }
+    }
+}
+
 /// Tokens over nine coordinates of each face, as text such as `23.16 %`.
 pub fn compression_rate(n_tokens: usize, n_faces: usize) -> String {
     let rate = n_tokens as f64 / (9 * n_faces) as f64;
