@@ -281,6 +281,75 @@ def face_edges(faces: ArrayLike, include_self: bool = True) -> NDArray[np.int64]
 
 # --- loom ---
 
+class SlotTable:
+    """Common places of a vertex relative to a predictor, each one token of Loom."""
+
+    @staticmethod
+    def structured(
+        scheme: Literal["valence", "deferred"] = "valence", resolution: Literal[128, 256, 512, 1024] = 128
+    ) -> SlotTable:
+        """Make the built-in table, which is made by rule and not learned."""
+    @staticmethod
+    def load(path: str | PathLike[str]) -> SlotTable:
+        """Read a file that `save` wrote; raises MeshError."""
+    def save(self, path: str | PathLike[str]) -> None:
+        """Write a JSON file."""
+    @staticmethod
+    def from_json(text: str) -> SlotTable:
+        """Read the text of such a file; raises MeshError."""
+    def to_json(self) -> str:
+        """Give the text of such a file."""
+    @property
+    def scheme(self) -> str:
+        """The scheme the table is made for."""
+    @property
+    def resolution(self) -> int:
+        """Bins per axis the table is made for."""
+    @property
+    def slots(self) -> list[tuple[str, tuple[int, int, int]]]:
+        """Predictor and residual of each slot, in order."""
+    def __len__(self) -> int: ...
+
+def learn_slots(
+    meshes: Sequence[tuple[ArrayLike, ArrayLike]],
+    resolution: Literal[128, 256, 512, 1024],
+    scheme: Literal["valence", "deferred"],
+    size: int,
+) -> SlotTable:
+    """Learn the slots that save most tokens on meshes, pairs of (V, 3) and (F, 3) in [-1, 1].
+
+    The meshes are repaired first. The table is shorter than `size` where fewer slots save any token.
+    Raises MeshError for the first mesh that cannot be repaired.
+    """
+
+class Loom(Tokenizer):
+    """Loom, format loom-1: one token carries a new vertex's position and its connectivity together.
+
+    Lossless for the repaired mesh; the tokens do not depend on the order of the input. See docs/loom-1.md.
+    """
+
+    def __new__(
+        cls,
+        resolution: Literal[128, 256, 512, 1024] = 128,
+        scheme: Literal["valence", "deferred"] = "valence",
+        slots: Literal["structured"] | str | PathLike[str] | SlotTable | None = None,
+        merges: str | PathLike[str] | Merges | None = None,
+    ) -> Loom:
+        """Make a tokenizer; tables and merges are objects or files that this library has saved.
+
+        `slots=None` and "structured" are the built-in table. Raises MeshError for a table or merges made for
+        another scheme, resolution or vocabulary.
+        """
+    @property
+    def scheme(self) -> str:
+        """How connectivity is written."""
+    @property
+    def slots(self) -> SlotTable:
+        """The slot table."""
+    @property
+    def merges(self) -> Merges | None:
+        """The merged tokens on top."""
+
 # --- merges ---
 
 class Merges:

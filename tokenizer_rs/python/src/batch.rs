@@ -49,7 +49,8 @@ impl<T: Default> Inputs<T> {
     }
 }
 
-fn read_mesh(item: &Bound<'_, PyAny>) -> PyResult<TriangleMesh> {
+/// A mesh from a pair of arrays.
+pub fn read_mesh(item: &Bound<'_, PyAny>) -> PyResult<TriangleMesh> {
     let pair: (Bound<'_, PyAny>, Bound<'_, PyAny>) = item.extract().map_err(|_| {
         Failure::invalid_input("a mesh must be a pair (vertices, faces)").into_error(item.py())
     })?;

@@ -13,6 +13,7 @@ mod error;
 mod face_sequence;
 mod files;
 mod grammar;
+mod loom;
 mod measure;
 mod merges;
 mod read;
@@ -37,6 +38,9 @@ fn tokenizer_rs(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<edgerunner::PyEdgeRunnerEncoding>()?;
     module.add_class::<face_sequence::PyFaceSequence>()?;
     module.add_function(wrap_pyfunction!(face_sequence::python_face_edges, module)?)?;
+    module.add_class::<loom::PyLoom>()?;
+    module.add_class::<loom::PySlotTable>()?;
+    module.add_function(wrap_pyfunction!(loom::learn_slots, module)?)?;
     module.add_class::<merges::PyMerges>()?;
     module.add_class::<merges::PyMerged>()?;
     module.add_class::<repair::PyRepaired>()?;
@@ -69,17 +73,20 @@ fn tokenizer_rs(module: &Bound<'_, PyModule>) -> PyResult<()> {
             "Grammar",
             "GrammarBatch",
             "LoadedMesh",
+            "Loom",
             "Merged",
             "Merges",
             "MeshError",
             "Repaired",
             "Silksong",
             "SilksongEncoding",
+            "SlotTable",
             "Tokenizer",
             "__version__",
             "adaptive_bits",
             "face_edges",
             "gltf_side_files",
+            "learn_slots",
             "measure",
             "read_mesh",
             "repair",

@@ -14,7 +14,7 @@ use crate::tokenizer::{with_base, PyTokenizer};
 /// Merged tokens on top of a vocabulary.
 #[pyclass(name = "Merges", module = "tokenizer_rs", frozen, eq)]
 #[derive(PartialEq)]
-pub struct PyMerges(Arc<Merges>);
+pub struct PyMerges(pub Arc<Merges>);
 
 type Tokens<'py> = PyResult<Bound<'py, PyArray1<i32>>>;
 

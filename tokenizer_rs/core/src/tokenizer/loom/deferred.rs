@@ -3,9 +3,9 @@
 //! A ring edge on the boundary stays in the ring as a mark between its neighbours; a node between two of
 //! them is complete and leaves the ring.
 
-use super::operation::{Offset, Operation};
+use super::operation::Operation;
 use super::ring::{self, Obstacle, Ring, Sheet};
-use super::surface::Surface;
+use super::surface::{Surface, Target};
 
 const ON_BOUNDARY: Obstacle = "the face would lie over an edge of the boundary";
 const NO_NODE: Obstacle = "the ring has no such node";
@@ -55,65 +55,45 @@ fn check_boundary(surface: &Surface) -> Result<(), Obstacle> {
     Ok(())
 }
 
-/// Where the third corner of a split or merge stands: ring, node, steps after `f`.
-fn target(surface: &Surface, operation: Operation) -> Result<(usize, u32, u32), Obstacle> {
-    let active = surface
-        .rings
-        .len()
-        .checked_sub(1)
-        .ok_or("no ring is open")?;
-    let ring = surface.rings[active];
-    let (index, node, ahead) = match operation {
-        Operation::Split {
-            offset: Offset::Ahead(steps),
-            ..
-        } if steps < ring.len => {
-            let f = surface.node(ring.gate).next;
-            (active, surface.step(f, steps, true), steps)
-        }
-        Operation::Split {
-            offset: Offset::Behind(steps),
-            ..
-        } if steps < ring.len => {
-            let ahead = ring.len - 1 - steps;
-            (active, surface.step(ring.gate, steps, false), ahead)
-        }
-        Operation::Merge { depth, offset, .. } => {
-            let index = active
-                .checked_sub(depth as usize + 1)
-                .ok_or("there is no such open ring")?;
-            let other = surface.rings[index];
-            if offset >= other.len {
-                return Err(NO_NODE);
-            }
-            let f = surface.node(other.gate).next;
-            (index, surface.step(f, offset, true), offset)
-        }
-        _ => return Err(NO_NODE),
-    };
-    Ok((index, node, ahead))
+/// Whether a split or merge with this third corner is possible.
+pub fn check_target(surface: &Surface, target: Target) -> bool {
+    let u = surface.node(target.node).vertex;
+    surface
+        .gate()
+        .is_some_and(|(p, f)| surface.may_link(p.vertex, u) && surface.may_link(f.vertex, u))
 }
 
-/// Whether an operation at the gate is possible.
+/// Whether an operation without a third corner elsewhere is possible at the gate.
 pub fn check(surface: &Surface, operation: Operation) -> Result<(), Obstacle> {
     let ring = surface.active().ok_or("no ring is open")?;
     match operation {
-        Operation::Vertex { .. } | Operation::Leave => Ok(()),
         Operation::CloseAhead => check_ahead(surface, ring),
         Operation::CloseBehind => check_behind(surface, ring),
         Operation::Boundary => check_boundary(surface),
-        Operation::Split { .. } | Operation::Merge { .. } => {
-            let (_, node, _) = target(surface, operation)?;
-            let (p, f) = surface.gate().ok_or("no ring is open")?;
-            let u = surface.node(node).vertex;
-            if surface.may_link(p.vertex, u) && surface.may_link(f.vertex, u) {
-                Ok(())
-            } else {
-                Err("the face needs an edge that cannot be added")
-            }
-        }
-        Operation::Loop { .. } => Err("this scheme has no such operation"),
+        _ => Ok(()),
     }
+}
+
+/// How many faces may close ahead of a new vertex, up to `most`.
+pub fn most_closes(surface: &Surface, most: u32) -> u32 {
+    let Some(ring) = surface.active() else {
+        return 0;
+    };
+    let p = surface.node(ring.gate);
+    let mut before = surface.node(p.next);
+    for n_closes in 0..most {
+        let apex = surface.node(before.next);
+        // Behind the last edge of the ring stands p, and the face closes the ring.
+        let closes_ring = before.next == ring.gate;
+        if before.is_boundary || (apex.vertex == p.vertex && !closes_ring) {
+            return n_closes;
+        }
+        if closes_ring {
+            return n_closes + 1;
+        }
+        before = apex;
+    }
+    most
 }
 
 /// Carries out an operation at the gate. After an error the surface is of no use.
@@ -138,18 +118,18 @@ pub fn apply(surface: &mut Surface, operation: Operation) -> Result<(), Obstacle
             mark_boundary(surface, &mut ring);
         }
         Operation::Split { .. } => {
-            let (_, node, ahead) = target(surface, operation)?;
-            let (with_f, with_p) = ring::split(surface, ring, node, ahead)?;
+            let target = surface.target(operation)?.ok_or(NO_NODE)?;
+            let (with_f, with_p) = ring::split(surface, ring, target.node, target.ahead)?;
             surface.rings.pop();
             surface.rings.extend([with_p, with_f]);
             return Ok(());
         }
         Operation::Merge { .. } => {
-            let (index, node, _) = target(surface, operation)?;
-            let other = surface.rings[index];
-            ring = ring::merge(surface, ring, other, node)?;
+            let target = surface.target(operation)?.ok_or(NO_NODE)?;
+            let other = surface.rings[target.ring];
+            ring = ring::merge(surface, ring, other, target.node)?;
             surface.rings.pop();
-            surface.rings.remove(index);
+            surface.rings.remove(target.ring);
             surface.rings.push(ring);
             return Ok(());
         }

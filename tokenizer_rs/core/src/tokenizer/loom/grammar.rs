@@ -10,11 +10,13 @@ use super::operation::{Offset, Operation};
 use super::reach::Reach;
 use super::ring::Sheet;
 use super::state::{far_operation, LoomState, Pending};
+use super::surface::Target;
 use super::vocabulary::{
     Command, Vocabulary, CLASS_VALENCES, GOES_ON, MOST_CLOSES, MOST_LOOP, MOST_VALENCE,
+    VALENCE_SPLIT_FREE,
 };
 use super::write::{canonical_offset, is_near};
-use super::{valence, Scheme};
+use super::{deferred, valence, Scheme};
 use crate::tokenizer::grammar::{not_allowed, Grammar, TokenMask};
 use crate::Result;
 
@@ -135,54 +137,44 @@ impl LoomGrammar {
 
     fn insert_deferred_gate(&self, mask: &mut TokenMask) {
         let surface = &self.state.surface;
-        let Some((_, f)) = surface.gate() else {
-            return;
-        };
-        let is_last = f.is_boundary && surface.active().is_some_and(|ring| ring.len == 2);
-        // A face closed ahead of a new vertex needs the edge after f, one more the edge after that.
-        let n_classes = if f.is_boundary {
-            1
-        } else if surface.node(f.next).is_boundary {
-            2
-        } else {
-            MOST_CLOSES + 1
-        };
-        let classes: Vec<u32> = (0..n_classes).collect();
+        let is_last = surface
+            .gate()
+            .zip(surface.active())
+            .is_some_and(|((_, f), ring)| f.is_boundary && ring.len == 2);
+        let classes: Vec<u32> = (0..=deferred::most_closes(surface, MOST_CLOSES)).collect();
         self.insert_vertex(mask, &classes);
-        if !self.state.has_stopped_closing && self.state.check(Operation::CloseAhead) {
+        let is_possible = |operation| deferred::check(surface, operation).is_ok();
+        if !self.state.has_stopped_closing && is_possible(Operation::CloseAhead) {
             self.insert_command(mask, Command::CloseAhead);
         }
-        if self.state.check(Operation::CloseBehind) {
+        if is_possible(Operation::CloseBehind) {
             self.insert_command(mask, Command::CloseBehind);
         }
-        if !is_last && self.state.check(Operation::Boundary) {
+        if !is_last && is_possible(Operation::Boundary) {
             self.insert_command(mask, Command::Boundary);
         }
     }
 
     /// Splits with a token of their own.
     fn insert_splits(&self, mask: &mut TokenMask) {
-        let Some(ring) = self.state.surface.active() else {
+        let surface = &self.state.surface;
+        let Some(ring) = surface.active() else {
             return;
         };
-        for &command in self.vocabulary().commands() {
-            let Command::Split(offset, n_free) = command else {
-                continue;
-            };
-            let steps = match offset {
-                Offset::Ahead(steps) | Offset::Behind(steps) => steps,
-            };
-            if steps + 1 >= ring.len {
-                continue;
-            }
-            let ahead = match offset {
-                Offset::Ahead(steps) => steps,
-                Offset::Behind(steps) => ring.len - 1 - steps,
-            };
-            if canonical_offset(self.scheme(), ahead, ring.len, n_free) == offset
-                && self.state.check(Operation::Split { offset, n_free })
-            {
-                self.insert_command(mask, command);
+        let index = surface.rings.len() - 1;
+        let most_free = match self.scheme() {
+            Scheme::Valence => VALENCE_SPLIT_FREE,
+            Scheme::Deferred => 0,
+        };
+        for target in surface.targets(index) {
+            for n_free in 0..=most_free {
+                let offset = canonical_offset(self.scheme(), target.ahead, ring.len, n_free);
+                let operation = Operation::Split { offset, n_free };
+                if is_near(self.scheme(), offset, n_free)
+                    && self.state.check_target(operation, target)
+                {
+                    self.insert_command(mask, Command::Split(offset, n_free));
+                }
             }
         }
     }
@@ -195,70 +187,72 @@ impl LoomGrammar {
         complete: &'a [u32],
     ) -> Box<dyn Iterator<Item = u32> + 'a> {
         let surface = &self.state.surface;
-        let n_rings = surface.rings.len() as u32;
-        let Some(ring) = surface.active() else {
+        let Some(active) = surface.rings.len().checked_sub(1) else {
             return Box::new(std::iter::empty());
         };
-        match (command, complete) {
-            (Command::Merge, []) => Box::new(
-                (0..n_rings.saturating_sub(1))
-                    .filter(move |&depth| self.merge_offsets(depth).next().is_some()),
+        let is_merge = command == Command::Merge;
+        if let (true, []) = (is_merge, complete) {
+            let is_possible = move |&depth: &u32| {
+                let mut targets = surface.targets(active - 1 - depth as usize);
+                targets.any(|target| self.frees(command, target).next().is_some())
+            };
+            return Box::new((0..active as u32).filter(is_possible));
+        }
+        let (index, rest) = match complete {
+            [depth, rest @ ..] if is_merge => (active - 1 - *depth as usize, rest),
+            _ => (active, complete),
+        };
+        let len = surface.rings[index].len;
+        let is_behind = command == Command::FarSplitBehind;
+        let steps = move |target: Target| {
+            if is_behind {
+                len - 1 - target.ahead
+            } else {
+                target.ahead
+            }
+        };
+        match *rest {
+            [] => Box::new(
+                surface
+                    .targets(index)
+                    .filter(move |&target| self.frees(command, target).next().is_some())
+                    .map(steps),
             ),
-            (Command::Merge, &[depth]) => self.merge_offsets(depth),
-            (Command::Merge, &[depth, offset, ..]) => self.merge_frees(depth, offset),
-            (_, []) => Box::new(
-                (1..ring.len.saturating_sub(1))
-                    .filter(move |&steps| self.split_frees(command, steps).next().is_some()),
-            ),
-            (_, &[steps, ..]) => self.split_frees(command, steps),
+            [chosen, ..] => {
+                let target = surface
+                    .targets(index)
+                    .find(|&target| steps(target) == chosen);
+                match target {
+                    Some(target) => self.frees(command, target),
+                    None => Box::new(std::iter::empty()),
+                }
+            }
         }
     }
 
-    /// Free edges on the side of `f` for a split that has no token of its own; 0 in scheme D.
-    fn split_frees(&self, command: Command, steps: u32) -> Box<dyn Iterator<Item = u32> + '_> {
+    /// Free edges on the side of `f` with which a target may be written by a command with numbers; 0 in scheme D.
+    fn frees(&self, command: Command, target: Target) -> Box<dyn Iterator<Item = u32> + '_> {
         let surface = &self.state.surface;
-        let Some(ring) = surface.active().filter(|ring| steps < ring.len) else {
-            return Box::new(std::iter::empty());
-        };
-        let is_ahead = command == Command::FarSplitAhead;
-        let f = surface.node(ring.gate).next;
-        let (from, ahead) = if is_ahead {
-            (f, steps)
-        } else {
-            (ring.gate, ring.len - 1 - steps)
-        };
-        let node = surface.node(surface.step(from, steps, is_ahead));
-        let scheme = self.scheme();
+        let (scheme, len) = (self.scheme(), surface.rings[target.ring].len);
         let is_fitting = move |&n_free: &u32| {
-            let offset = canonical_offset(scheme, ahead, ring.len, n_free);
-            matches!(offset, Offset::Ahead(_)) == is_ahead
-                && !is_near(scheme, offset, n_free)
-                && self.state.check(Operation::Split { offset, n_free })
+            let offset = canonical_offset(scheme, target.ahead, len, n_free);
+            let operation = if command == Command::Merge {
+                Operation::Merge {
+                    depth: 0,
+                    offset: 0,
+                    n_free,
+                }
+            } else {
+                Operation::Split { offset, n_free }
+            };
+            let is_named_so = match (command, offset) {
+                (Command::FarSplitAhead, Offset::Ahead(_))
+                | (Command::FarSplitBehind, Offset::Behind(_)) => !is_near(scheme, offset, n_free),
+                _ => command == Command::Merge,
+            };
+            is_named_so && self.state.check_target(operation, target)
         };
-        Box::new((0..self.n_free_choices(node.n_free)).filter(is_fitting))
-    }
-
-    fn merge_offsets(&self, depth: u32) -> Box<dyn Iterator<Item = u32> + '_> {
-        let rings = &self.state.surface.rings;
-        let index = rings.len().checked_sub(depth as usize + 2);
-        let len = index.map_or(0, |index| rings[index].len);
-        Box::new((0..len).filter(move |&offset| self.merge_frees(depth, offset).next().is_some()))
-    }
-
-    fn merge_frees(&self, depth: u32, offset: u32) -> Box<dyn Iterator<Item = u32> + '_> {
-        let surface = &self.state.surface;
-        let index = surface.rings.len().checked_sub(depth as usize + 2);
-        let n_free = index.map_or(0, |index| {
-            let f = surface.node(surface.rings[index].gate).next;
-            surface.node(surface.step(f, offset, true)).n_free
-        });
-        let is_fitting = move |&n_free: &u32| {
-            self.state.check(Operation::Merge {
-                depth,
-                offset,
-                n_free,
-            })
-        };
+        let n_free = surface.node(target.node).n_free;
         Box::new((0..self.n_free_choices(n_free)).filter(is_fitting))
     }
 

@@ -3,19 +3,38 @@
 use std::collections::{BinaryHeap, HashMap};
 use std::sync::Arc;
 
+use rayon::prelude::*;
+
+use super::digits::Digits;
 use super::encode;
 use super::prediction::N_PREDICTORS;
 use super::slots::{Slot, Slots};
 use super::table::{SlotTable, MOST_SLOTS};
 use super::{Format, Scheme};
 use crate::mesh::{GridMesh, GridPoint};
-use crate::{MeshError, Result};
+use crate::repair::{repair_on_grid, RepairOptions};
+use crate::{MeshError, Result, TriangleMesh};
+
+/// As [`learn_from_repaired`], of meshes in `[-1, 1]` that are repaired first.
+pub fn learn_slots(
+    meshes: &[TriangleMesh],
+    resolution: u32,
+    scheme: Scheme,
+    size: usize,
+) -> Result<SlotTable> {
+    Digits::new(resolution)?;
+    let repaired = meshes
+        .par_iter()
+        .map(|mesh| Ok(repair_on_grid(mesh, resolution, &RepairOptions::default())?.mesh))
+        .collect::<Result<Vec<GridMesh>>>()?;
+    learn_from_repaired(&repaired, resolution, scheme, size)
+}
 
 /// The `size` slots that save most tokens, chosen one after the other; each counts only the vertices that no slot
 /// before it gives. Fewer where fewer save any.
 ///
 /// The meshes must be repaired on the grid of `resolution` bins. Cost O(n log n) over all vertices.
-pub fn learn_slots(
+pub fn learn_from_repaired(
     meshes: &[GridMesh],
     resolution: u32,
     scheme: Scheme,

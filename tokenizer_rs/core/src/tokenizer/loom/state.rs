@@ -7,7 +7,7 @@ use std::sync::Arc;
 use super::digits::Form;
 use super::operation::{Offset, Operation};
 use super::ring::{Obstacle, Sheet};
-use super::surface::Surface;
+use super::surface::{Surface, Target};
 use super::vocabulary::{Command, Token, CLASS_VALENCES, GOES_ON, MOST_LOOP, MOST_VALENCE};
 use super::{deferred, valence, Format, Scheme};
 use crate::mesh::GridPoint;
@@ -146,11 +146,11 @@ impl LoomState {
         }
     }
 
-    /// Whether an operation at the gate is possible.
-    pub fn check(&self, operation: Operation) -> bool {
+    /// Whether a split or merge with this third corner is possible.
+    pub fn check_target(&self, operation: Operation, target: Target) -> bool {
         match self.format.scheme {
-            Scheme::Valence => valence::check(&self.surface, operation).is_ok(),
-            Scheme::Deferred => deferred::check(&self.surface, operation).is_ok(),
+            Scheme::Valence => valence::check(&self.surface, operation, target),
+            Scheme::Deferred => deferred::check_target(&self.surface, target),
         }
     }
 

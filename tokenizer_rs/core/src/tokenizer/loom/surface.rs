@@ -2,8 +2,9 @@
 
 use crate::mesh::GridPoint;
 
+use super::operation::{Offset, Operation};
 use super::prediction::Predictions;
-use super::ring::{self, Node, Ring, Sheet, NONE};
+use super::ring::{self, Node, Obstacle, Ring, Sheet, NONE};
 
 /// The neighbours of each vertex as linked lists in one flat array.
 #[derive(Debug, Clone, Default)]
@@ -34,6 +35,17 @@ impl Neighbours {
         }
         false
     }
+}
+
+/// The node whose vertex is the third corner of a split or merge.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Target {
+    /// Index of its ring.
+    pub ring: usize,
+    /// The node.
+    pub node: u32,
+    /// Steps to it after the end `f` of the ring's gate.
+    pub ahead: u32,
 }
 
 /// The surface built so far.
@@ -130,15 +142,52 @@ impl Surface {
         }
     }
 
-    /// The node `offset` steps after another, or before it.
-    pub fn step(&self, from: u32, offset: u32, forward: bool) -> u32 {
-        (0..offset).fold(from, |at, _| {
-            let node = &self.nodes[at as usize];
-            if forward {
-                node.next
-            } else {
-                node.previous
+    /// The third corner of a split or merge; none for other operations.
+    pub fn target(&self, operation: Operation) -> Result<Option<Target>, Obstacle> {
+        let active = self.rings.len().checked_sub(1).ok_or("no ring is open")?;
+        let (index, offset) = match operation {
+            Operation::Split { offset, .. } => (active, offset),
+            Operation::Merge { depth, offset, .. } => {
+                let index = active.checked_sub(depth as usize + 1);
+                let index = index.ok_or("there is no such open ring")?;
+                (index, Offset::Ahead(offset))
             }
+            _ => return Ok(None),
+        };
+        let ring = self.rings[index];
+        let (Offset::Ahead(steps) | Offset::Behind(steps)) = offset;
+        if steps >= ring.len {
+            return Err("the ring has no such node");
+        }
+        let mut node = ring.gate;
+        let ahead = match offset {
+            Offset::Ahead(_) => {
+                for _ in 0..=steps {
+                    node = self.node(node).next;
+                }
+                steps
+            }
+            Offset::Behind(_) => {
+                for _ in 0..steps {
+                    node = self.node(node).previous;
+                }
+                ring.len - 1 - steps
+            }
+        };
+        Ok(Some(Target {
+            ring: index,
+            node,
+            ahead,
+        }))
+    }
+
+    /// The nodes of a ring as targets, from the end `f` of its gate on.
+    pub fn targets(&self, ring: usize) -> impl Iterator<Item = Target> + '_ {
+        let Ring { gate, len } = self.rings[ring];
+        let mut node = gate;
+        (0..len).map(move |ahead| {
+            node = self.node(node).next;
+            Target { ring, node, ahead }
         })
     }
 }

@@ -127,7 +127,7 @@ fn small_meshes_return() {
 
 #[test]
 fn fans_of_every_valence_return() {
-    for n in [3_u32, 4, 9, 64, 65, 66, 67, 68, 321, 400] {
+    for n in [3_u32, 4, 9, 64, 65, 66, 67, 68, 330] {
         let ring = |i: u32| [(i % 128) as i32, (i / 128) as i32, 0];
         let mut vertices: Vec<_> = (0..n).map(ring).collect();
         vertices.extend([[64, 64, 64], [64, 64, 100]]);
@@ -415,7 +415,7 @@ fn vocabularies_stay_within_ten_thousand_ids() {
         [128, 256, 512, 1024]
             .map(|resolution| Loom::structured(scheme, resolution).unwrap().vocab_size())
     });
-    assert_eq!(sizes, [[9883, 9823, 9821, 9437], [9645, 7665, 8113, 7729]]);
+    assert_eq!(sizes, [[9883, 9823, 9821, 9437], [9645, 7661, 8109, 7725]]);
 }
 
 #[test]

@@ -3,9 +3,9 @@
 //!
 //! A boundary loop is closed by one dummy vertex, so that every vertex is surrounded by faces.
 
-use super::operation::{Offset, Operation};
+use super::operation::Operation;
 use super::ring::{self, Obstacle, Ring, Sheet, NONE};
-use super::surface::Surface;
+use super::surface::{Surface, Target};
 use super::trial::Trial;
 
 /// Fewest edges of a vertex; a loop of fewer edges would have two edges between two vertices.
@@ -159,59 +159,22 @@ pub fn real_gate(surface: &Surface, ring: Ring) -> Ring {
     ring
 }
 
-/// What an operation needs of the rings: the active one, and where its target stands.
-fn place(
-    surface: &Surface,
-    operation: Operation,
-) -> Result<(Ring, Option<(usize, u32, u32)>), Obstacle> {
-    let ring = surface.active().ok_or("no ring is open")?;
-    let target = match operation {
-        Operation::Split { offset, .. } => {
-            let (steps, forward) = match offset {
-                Offset::Ahead(steps) => (steps, true),
-                Offset::Behind(steps) => (steps, false),
-            };
-            if steps >= ring.len {
-                return Err("the ring has no such node");
-            }
-            let f = surface.node(ring.gate).next;
-            let from = if forward { f } else { ring.gate };
-            let ahead = if forward { steps } else { ring.len - 1 - steps };
-            Some((0, surface.step(from, steps, forward), ahead))
-        }
-        Operation::Merge { depth, offset, .. } => {
-            let index = (surface.rings.len() - 1)
-                .checked_sub(depth as usize + 1)
-                .ok_or("there is no such open ring")?;
-            let other = surface.rings[index];
-            if offset >= other.len {
-                return Err("the ring has no such node");
-            }
-            let f = surface.node(other.gate).next;
-            Some((index, surface.step(f, offset, true), offset))
-        }
-        _ => None,
-    };
-    Ok((ring, target))
-}
-
 fn run<S: Sheet>(
     sheet: &mut S,
     operation: Operation,
     ring: Ring,
-    other: Option<Ring>,
-    target: Option<(usize, u32, u32)>,
+    target: Option<(Target, Ring)>,
 ) -> Result<Remains, Obstacle> {
-    match (operation, target, other) {
-        (Operation::Vertex { position, valence }, ..) => {
+    match (operation, target) {
+        (Operation::Vertex { position, valence }, _) => {
             add_vertex(sheet, ring, Some(position), valence)
         }
-        (Operation::Loop { length }, ..) => add_vertex(sheet, ring, None, length),
-        (Operation::Split { n_free, .. }, Some((_, target, offset)), _) => {
-            split(sheet, ring, target, offset, n_free)
+        (Operation::Loop { length }, _) => add_vertex(sheet, ring, None, length),
+        (Operation::Split { n_free, .. }, Some((target, _))) => {
+            split(sheet, ring, target.node, target.ahead, n_free)
         }
-        (Operation::Merge { n_free, .. }, Some((_, target, _)), Some(other)) => {
-            merge(sheet, ring, other, target, n_free)
+        (Operation::Merge { n_free, .. }, Some((target, other))) => {
+            merge(sheet, ring, other, target.node, n_free)
         }
         _ => Err("this scheme has no such operation"),
     }
@@ -275,41 +238,42 @@ pub fn fitting(surface: &Surface, is_loop: bool) -> Fitting {
     }
 }
 
-/// Whether nothing closes by itself after an operation, so that it is possible without a trial.
-fn is_plain(surface: &Surface, operation: Operation, target: Option<(usize, u32, u32)>) -> bool {
-    let (Some((p, f)), Some((_, target, _))) = (surface.gate(), target) else {
-        return false;
-    };
+/// Whether the third corner of a split or merge has the edges to give, and whether nothing closes by itself
+/// then, so that a trial is not needed.
+fn look_at(surface: &Surface, operation: Operation, target: Target) -> (bool, bool) {
     let (Operation::Split { n_free, .. } | Operation::Merge { n_free, .. }) = operation else {
-        return false;
+        return (true, false);
     };
-    let u = surface.node(target);
-    p.n_free > 1
-        && f.n_free > 1
-        && n_free > 0
-        && u.n_free > n_free + 2
+    let Some((p, f)) = surface.gate() else {
+        return (false, false);
+    };
+    let u = surface.node(target.node);
+    let is_possible = u.n_free >= n_free + 2
         && surface.may_link(f.vertex, u.vertex)
-        && surface.may_link(p.vertex, u.vertex)
+        && surface.may_link(p.vertex, u.vertex);
+    let is_plain = p.n_free > 1 && f.n_free > 1 && n_free > 0 && u.n_free > n_free + 2;
+    (is_possible, is_plain)
 }
 
-/// Whether an operation at the gate is possible.
-pub fn check(surface: &Surface, operation: Operation) -> Result<(), Obstacle> {
-    let (ring, target) = place(surface, operation)?;
-    if is_plain(surface, operation, target) {
-        return Ok(());
-    }
-    let other = target.map(|(index, ..)| surface.rings[index]);
-    run(&mut Trial::new(surface), operation, ring, other, target).map(|_| ())
+/// Whether a split or merge with this third corner is possible.
+pub fn check(surface: &Surface, operation: Operation, target: Target) -> bool {
+    let Some(ring) = surface.active() else {
+        return false;
+    };
+    let (is_possible, is_plain) = look_at(surface, operation, target);
+    let target = Some((target, surface.rings[target.ring]));
+    is_possible && (is_plain || run(&mut Trial::new(surface), operation, ring, target).is_ok())
 }
 
 /// Carries out an operation at the gate. After an error the surface is of no use.
 pub fn apply(surface: &mut Surface, operation: Operation) -> Result<(), Obstacle> {
-    let (ring, target) = place(surface, operation)?;
-    let other = target.map(|(index, ..)| surface.rings[index]);
-    let remains = run(surface, operation, ring, other, target)?;
+    let ring = surface.active().ok_or("no ring is open")?;
+    let target = surface.target(operation)?;
+    let with_ring = target.map(|target| (target, surface.rings[target.ring]));
+    let remains = run(surface, operation, ring, with_ring)?;
     surface.rings.pop();
-    if let (Operation::Merge { .. }, Some((index, ..))) = (operation, target) {
-        surface.rings.remove(index);
+    if let (Operation::Merge { .. }, Some(target)) = (operation, target) {
+        surface.rings.remove(target.ring);
     }
     surface.rings.extend(remains.stacked);
     surface.rings.extend(remains.active);
