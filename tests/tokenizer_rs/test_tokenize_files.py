@@ -26,7 +26,7 @@ def files(tmp_path):
     paths = []
     for i in range(9):
         path = tmp_path / f"mesh {i}.obj"
-        path.write_text(TETRAHEDRON.replace("3", str(i + 1), 6))
+        path.write_text(TETRAHEDRON.replace("3", str(i + 1), 3))
         paths.append(path)
     paths[2] = tmp_path / "missing.obj"
     paths[5].write_text("<html><body>Log in</body></html>")
