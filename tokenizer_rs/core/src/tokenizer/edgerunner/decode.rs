@@ -77,7 +77,9 @@ impl Decoder<'_> {
             }
             Operation::End => self.end(),
             Operation::Create | Operation::Left | Operation::Split | Operation::Right => {
-                let corners = self.last.ok_or_else(|| self.fail("no sub-mesh has begun"))?;
+                let corners = self
+                    .last
+                    .ok_or_else(|| self.fail("no sub-mesh has begun"))?;
                 if operation == Operation::Split {
                     self.waiting.push(corners);
                 }
@@ -154,11 +156,7 @@ impl Decoder<'_> {
         let base = if self.vocabulary.engine().is_relative() {
             let [p, q, across] = [v0, kept, opposite].map(|v| self.decoded.points[v as usize]);
             // Saturating: sums of hostile tokens have no bound.
-            [0, 1, 2].map(|axis| {
-                p[axis]
-                    .saturating_add(q[axis])
-                    .saturating_sub(across[axis])
-            })
+            [0, 1, 2].map(|axis| p[axis].saturating_add(q[axis]).saturating_sub(across[axis]))
         } else {
             [0; 3]
         };

@@ -93,13 +93,7 @@ fn heap_sort<T: Copy>(items: &mut [T], less: &impl Fn(&T, &T) -> bool) {
 }
 
 /// Moves larger children up until a leaf is free, then `value` up from there to its place.
-fn sift<T: Copy>(
-    items: &mut [T],
-    root: usize,
-    n: usize,
-    value: T,
-    less: &impl Fn(&T, &T) -> bool,
-) {
+fn sift<T: Copy>(items: &mut [T], root: usize, n: usize, value: T, less: &impl Fn(&T, &T) -> bool) {
     let mut hole = root;
     while 2 * hole + 1 < n {
         let (left, right) = (2 * hole + 1, 2 * hole + 2);

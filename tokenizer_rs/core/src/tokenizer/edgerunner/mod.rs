@@ -150,12 +150,15 @@ impl EdgeRunner {
         if decoded.faces.len() != mesh.faces.len() || encoding.counts.n_repeated_visits > 0 {
             return false;
         }
-        let given = |f: u32| mesh.faces[f as usize].map(|v| mesh.vertices[v as usize].map(i64::from));
+        let given =
+            |f: u32| mesh.faces[f as usize].map(|v| mesh.vertices[v as usize].map(i64::from));
         let order = &encoding.face_order;
         let read = |i: usize| decoded.faces[i].map(|v| decoded.points[v as usize]);
         let all_same = (0..order.len()).all(|i| is_same_triangle(read(i), given(order[i])));
         all_same || {
-            let mut read: Vec<_> = (0..order.len()).map(|i| rotated_to_least(read(i))).collect();
+            let mut read: Vec<_> = (0..order.len())
+                .map(|i| rotated_to_least(read(i)))
+                .collect();
             let mut given: Vec<_> = order.iter().map(|&f| rotated_to_least(given(f))).collect();
             read.sort_unstable();
             given.sort_unstable();

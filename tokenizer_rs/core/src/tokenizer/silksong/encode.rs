@@ -153,13 +153,7 @@ fn write_components(
             encoding.statistics.cc_max_layer.push(-1);
             continue;
         }
-        let layers = walk(
-            start[0],
-            c as u32,
-            &rings,
-            &mut places,
-            limits.layer_number,
-        )?;
+        let layers = walk(start[0], c as u32, &rings, &mut places, limits.layer_number)?;
         let statistics = &mut encoding.statistics;
         statistics.cc_max_layer.push(layers.len() as i32 - 1);
         statistics.max_l = statistics.max_l.max(layers.len() - 1);

@@ -4,8 +4,8 @@
 //! C  position  U  ( position  In0 In1*  Out+ )+  U  ...  E  ( C ... | end )
 //! ```
 
-use super::Conformance;
 use super::vocabulary::{Token, VertexMode, Vocabulary, COMPONENT, COMPONENT_END, LAYER_END};
+use super::Conformance;
 use crate::tokenizer::grammar::{not_allowed, Grammar, TokenMask};
 use crate::Result;
 

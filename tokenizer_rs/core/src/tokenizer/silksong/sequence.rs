@@ -49,7 +49,9 @@ impl<'a> Events<'a> {
         let position = self.at;
         let fail = |reason| Err(MeshError::InvalidTokens { position, reason });
         let rest = self.tokens.get(position..).unwrap_or_default();
-        let token = rest.first().map_or(Token::End, |&id| self.vocabulary.token(id));
+        let token = rest
+            .first()
+            .map_or(Token::End, |&id| self.vocabulary.token(id));
         if token == Token::End {
             return Ok(None);
         }

@@ -51,7 +51,11 @@ pub fn decode(tokenizer: &Silksong, tokens: &[i32]) -> Result<TriangleMesh> {
     }
     let resolution = vocabulary.resolution();
     Ok(TriangleMesh {
-        vertices: mesh.vertices.iter().map(|p| dequantize(p, resolution)).collect(),
+        vertices: mesh
+            .vertices
+            .iter()
+            .map(|p| dequantize(p, resolution))
+            .collect(),
         faces: mesh.faces,
     })
 }
@@ -69,7 +73,9 @@ struct Row {
 impl Row {
     fn push_in_layer(&mut self, value: usize, layer_vertices: usize) {
         match value.checked_sub(layer_vertices) {
-            Some(head) => self.offsets.extend((0..HEAD).filter(|d| head >> d & 1 == 1)),
+            Some(head) => self
+                .offsets
+                .extend((0..HEAD).filter(|d| head >> d & 1 == 1)),
             None if value < OPTION_BITS => self.option |= 1 << value,
             None => self.offsets.push(value),
         }

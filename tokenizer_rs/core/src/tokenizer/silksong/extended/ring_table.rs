@@ -25,7 +25,12 @@ impl RingTable {
         let mut next = vec![NONE; n_vertices];
         let mut is_entered = vec![false; n_vertices];
         for vertex in 0..n_vertices as u32 {
-            let steps = || incidence.of(vertex).iter().map(|&f| step(&faces[f as usize], vertex));
+            let steps = || {
+                incidence
+                    .of(vertex)
+                    .iter()
+                    .map(|&f| step(&faces[f as usize], vertex))
+            };
             for (a, b) in steps() {
                 next[a as usize] = b;
                 is_entered[b as usize] = true;
