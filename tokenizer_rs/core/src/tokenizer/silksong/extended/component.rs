@@ -10,6 +10,12 @@ use crate::mesh::half_edge::NONE;
 use crate::mesh::Face;
 use std::collections::BTreeMap;
 
+/// Walks tried for a component that does not come out exact: this many up to so many vertices, fewer beyond, but
+/// a few always.
+const TRIES: usize = 32;
+const LARGE: usize = 500;
+const FEWEST_TRIES: usize = 4;
+
 /// A walk of a component, and what the decoder makes of it.
 #[derive(Debug, Clone, Default)]
 pub struct Trial {
@@ -19,6 +25,8 @@ pub struct Trial {
     pub graph: LayeredGraph,
     /// Which of its possible rings each vertex has; mostly the first, 0.
     pub options: Vec<u8>,
+    /// Vertices of the mesh whose ring could not be named.
+    pub unnamed: Vec<u32>,
     /// How the decoded faces differ from the true ones.
     pub difference: Difference,
 }
@@ -36,10 +44,11 @@ pub struct Difference {
 
 impl Trial {
     /// Replays a walk as the decoder will, choosing true rings wherever they are among those it would find.
-    pub fn new(walk: Walk, rings: &RingTable, rank: &[u32]) -> Self {
+    pub fn new(walk: &Walk, rings: &RingTable, rank: &[u32]) -> Self {
         let (graph, truth) = walk.graph(rings, rank);
         let n_vertices = graph.n_vertices();
         let mut options = vec![0_u8; n_vertices];
+        let mut is_unnamed = vec![false; n_vertices];
         let mut index = (NONE, 0);
         let found = replay(&graph, |vertex, thirds, joins| {
             index = match index {
@@ -54,11 +63,15 @@ impl Trial {
             let is_ring = n_faces(&thirds[slots.clone()]) + joins.len() == n_faces(&truth[slots]);
             if is_ring && joins.iter().all(is_true) {
                 options[vertex as usize] = index.1;
+                is_unnamed[vertex as usize] = false;
                 Verdict::Take
-            } else if index.1 == last_option(vertex) {
-                Verdict::Stop
             } else {
-                Verdict::Next
+                is_unnamed[vertex as usize] = true;
+                if index.1 == last_option(vertex) {
+                    Verdict::Stop
+                } else {
+                    Verdict::Next
+                }
             }
         });
         let difference = if found.thirds == truth {
@@ -67,29 +80,65 @@ impl Trial {
             Difference::of(&faces_of(&graph, &truth), &found.faces)
         };
         if let [start, first, ..] = &mut options[..] {
-            *first |= *start << START_BIT;
+            *first |= std::mem::take(start) << START_BIT;
         }
+        let numbered = walk.vertices.iter().zip(&is_unnamed);
         Self {
-            walk,
+            unnamed: numbered
+                .filter(|(_, &unnamed)| unnamed)
+                .map(|(&v, _)| v)
+                .collect(),
+            walk: walk.clone(),
             graph,
             options,
             difference,
         }
     }
 
-    /// The best of a few walks of a component, and how many there were.
-    pub fn best(start: u32, rings: &RingTable, rank: &mut [u32]) -> (Self, usize) {
-        let walk = Walk::new(start, rings, rank);
-        let trial = Self::new(walk, rings, rank);
-        (trial, 1)
-    }
-
-    /// Number of tokens spent on options.
-    pub fn n_option_tokens(&self) -> usize {
-        self.options
+    /// The walk from `start` if it decodes to the component, or else the best of a few others; and how many
+    /// were replayed. Afterwards `rank` is as before.
+    ///
+    /// A vertex whose ring could not be named can be, as the start; such vertices are tried first.
+    pub fn best(
+        start: u32,
+        rings: &RingTable,
+        rank: &mut [u32],
+        fits: impl Fn(&Walk) -> bool,
+    ) -> (Self, usize) {
+        let mut try_from = |start: u32| {
+            let walk = Walk::new(start, rings, rank);
+            let trial = fits(&walk).then(|| Self::new(&walk, rings, rank));
+            walk.forget(rank);
+            (walk, trial)
+        };
+        let (walk, first) = try_from(start);
+        let mut best = first.unwrap_or_default();
+        let mut n_tries = 1;
+        if best.is_exact() {
+            return (best, n_tries);
+        }
+        let vertices = walk.vertices;
+        let n_more = (TRIES * LARGE / vertices.len().max(LARGE)).max(FEWEST_TRIES) - 1;
+        let spread = (1..=n_more).map(|i| vertices[i * (vertices.len() - 1) / n_more]);
+        let starts: Vec<u32> = best
+            .unnamed
             .iter()
-            .map(|option| option.count_ones() as usize)
-            .sum()
+            .copied()
+            .chain(spread)
+            .take(n_more)
+            .collect();
+        for start in starts {
+            if let (_, Some(trial)) = try_from(start) {
+                n_tries += 1;
+                if trial.difference.total() < best.difference.total() {
+                    best = trial;
+                }
+                if best.is_exact() {
+                    break;
+                }
+            }
+        }
+        (best, n_tries)
     }
 
     /// Whether the decoder finds exactly the faces of the component.
@@ -137,6 +186,11 @@ impl Difference {
             }
         }
         difference
+    }
+
+    /// How many faces are wrong.
+    pub fn total(&self) -> usize {
+        self.missing + self.extra + self.flipped
     }
 
     /// Adds the numbers of another component.

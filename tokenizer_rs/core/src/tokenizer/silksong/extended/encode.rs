@@ -1,7 +1,8 @@
 //! Mesh to tokens: repair, cut what does not fit, walk, check, write.
 
 use super::component::{Difference, Trial};
-use super::fit::{fit, FittedMesh};
+use super::fit::{check_layers, fit, FittedMesh};
+use super::walk::Walk;
 use super::OPTION_BITS;
 use crate::mesh::half_edge::NONE;
 use crate::mesh::Face;
@@ -43,7 +44,7 @@ pub fn encode(tokenizer: &Silksong, mesh: &TriangleMesh) -> Result<Encoding> {
     let n_copies = fitted.vertices.len() - n_before;
     encoding.statistics.vert_num += n_copies;
     encoding.statistics.nonmani_gen += n_copies;
-    write_components(vocabulary, &fitted, &mut encoding)?;
+    write_components(tokenizer, &fitted, &mut encoding);
 
     let FittedMesh {
         vertices,
@@ -124,25 +125,22 @@ fn order_of_faces(faces: &[Face], sequence: &[u32], n_vertices: usize) -> Vec<u3
     order
 }
 
-fn write_components(
-    vocabulary: &Vocabulary,
-    fitted: &FittedMesh,
-    encoding: &mut Encoding,
-) -> Result<()> {
+fn write_components(tokenizer: &Silksong, fitted: &FittedMesh, encoding: &mut Encoding) {
     let mut round_trip = RoundTrip {
         n_cuts: fitted.n_cuts,
         ..RoundTrip::default()
     };
     let mut difference = Difference::default();
+    let fits = |walk: &Walk| check_layers(walk, 0, tokenizer.limits()).is_ok();
     let mut rank = vec![NONE; fitted.vertices.len()];
     for (c, start) in fitted.starts.iter().enumerate() {
         let Some(start) = *start else {
-            let first = parts_start(fitted, c);
-            encoding.statistics.start_half_edges.push(first);
+            let [a, b, _] = fitted.faces[fitted.parts.faces(c)[0] as usize];
+            encoding.statistics.start_half_edges.push([a, b]);
             encoding.statistics.cc_max_layer.push(-1);
             continue;
         };
-        let (trial, n_tries) = Trial::best(start, &fitted.rings, &mut rank);
+        let (trial, n_tries) = Trial::best(start, &fitted.rings, &mut rank, fits);
         round_trip.n_tries += n_tries;
         round_trip.n_inexact_components += usize::from(!trial.is_exact());
         round_trip.n_named_rings += trial.options.iter().filter(|&&option| option != 0).count();
@@ -154,18 +152,12 @@ fn write_components(
         statistics.cc_max_layer.push(walk.n_layers() as i32 - 1);
         statistics.max_l = statistics.max_l.max(walk.n_layers() - 1);
         statistics.max_lv = statistics.max_lv.max(walk.longest_layer());
-        write(vocabulary, &trial, c as u32, fitted, encoding);
+        write(tokenizer.vocabulary(), &trial, c as u32, fitted, encoding);
     }
     round_trip.missing_faces = difference.missing;
     round_trip.extra_faces = difference.extra;
     round_trip.flipped_faces = difference.flipped;
     encoding.statistics.round_trip = Some(round_trip);
-    Ok(())
-}
-
-fn parts_start(fitted: &FittedMesh, component: usize) -> [u32; 2] {
-    let [a, b, _] = fitted.faces[fitted.parts.faces(component)[0] as usize];
-    [a, b]
 }
 
 /// Writes one component.

@@ -127,7 +127,7 @@ fn find_start(
     for attempt in 0..4 {
         let walk = Walk::new(start, rings, rank);
         walk.forget(rank);
-        let checked = check(&walk, component, limits);
+        let checked = check_layers(&walk, component, limits);
         match checked {
             Ok(()) => return Ok(start),
             Err(found) => error = error.or(Some(found)),
@@ -142,7 +142,8 @@ fn find_start(
     error.map_or(Ok(first), Err)
 }
 
-fn check(walk: &Walk, component: u32, limits: &Limits) -> Result<()> {
+/// Refuses walks of too many or too long layers.
+pub fn check_layers(walk: &Walk, component: u32, limits: &Limits) -> Result<()> {
     if walk.n_layers() > limits.layer_number {
         return Err(MeshError::LayerNumberLimit {
             component,
