@@ -142,7 +142,9 @@ impl Walk<'_> {
     fn component(&mut self, face: u32) {
         let first = self.first_half_edge(face);
         if let Some(loops) = &mut self.loops {
-            if self.half_edges.twin(first) != NONE {
+            let twin = self.half_edges.twin(first);
+            // A component whose first face cut it in two is met again with that face visited.
+            if twin != NONE && !self.visited_faces[twin as usize / 3] {
                 loops.cut(&self.half_edges, &self.visited_faces, first);
             }
         }
