@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 from pipelines.normalizing import ZeroExtentError, normalize
 from pipelines.reading import MeshReadError, read_mesh
 from tests.shared_data import SHARED, shared_path
+from tests.tokenizer_rs.manifold_oracle import assert_manifold
 from tests.tokenizer_rs.meshes import box
 from tests.tokenizer_rs.soups import on_grid, sampled, shuffled, soups, sphere, triangles
-from tests.tokenizer_rs.test_silksong_golden import check_manifold
 
 GOLDEN = SHARED / "golden" / "meshgpt" / "ordering.npz"
 VECTORS = dict(np.load(GOLDEN)) if GOLDEN.exists() else {}
@@ -77,7 +77,10 @@ def test_adjacency_of_bad_faces(faces):
 def test_a_repaired_mesh_returns_exactly_and_however_it_is_numbered(order, mesh, seed):
     tokenizer = tokenizer_rs.FaceSequence(64, order)
     encoding = tokenizer.encode(*mesh)
-    check_manifold(encoding.faces)
+    repaired = tokenizer_rs.repair(*mesh, 64)
+    np.testing.assert_array_equal(encoding.vertices, repaired.grid_vertices)
+    np.testing.assert_array_equal(encoding.faces, repaired.faces)
+    assert_manifold(len(encoding.vertices), encoding.faces)
     assert encoding.exact
     assert len(encoding.tokens) == 9 * len(encoding.faces)
     vertices, faces = tokenizer.decode(encoding.tokens)
@@ -142,7 +145,7 @@ def test_what_the_grammar_allows_is_in_order_and_can_be_repaired(order, n_tokens
     if encoding.statistics["n_duplicate_faces"] == 0:
         assert encoding.tokens.tolist() == tokens
     repaired = tokenizer.encode(*tokenizer.decode(tokens))
-    check_manifold(repaired.faces)
+    assert_manifold(len(repaired.vertices), repaired.faces)
     assert repaired.exact
 
 

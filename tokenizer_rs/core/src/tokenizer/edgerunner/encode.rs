@@ -11,7 +11,7 @@ use crate::mesh::half_edge::NONE;
 use crate::mesh::{GridMesh, GridPoint};
 
 /// Enough for every published vector and all but large meshes full of both holes and turned faces.
-const STEPS_PER_FACE: usize = 1000;
+const STEPS_PER_FACE: usize = 300;
 
 /// What the walk writes and counts.
 #[derive(Debug, Clone, Default)]
@@ -49,7 +49,7 @@ pub struct Counts {
 ///
 /// Iterative, in O(F log F) for consistently oriented faces that form few handles: at a branch both boundary
 /// loops are followed no further than the shorter one is long. Where neighbours run in the same direction, the
-/// walk spends up to 1000 steps a face on that and then no longer looks for the shorter loop.
+/// walk spends up to 300 steps a face on that and then no longer looks for the shorter loop.
 pub fn walk(mesh: &GridMesh, vocabulary: &Vocabulary, sort: Sort) -> Walked {
     let half_edges = HalfEdges::new(&mesh.faces, mesh.vertices.len());
     let is_uniform = half_edges.is_uniform();
@@ -142,7 +142,9 @@ impl Walk<'_> {
     fn component(&mut self, face: u32) {
         let first = self.first_half_edge(face);
         if let Some(loops) = &mut self.loops {
-            if self.half_edges.twin(first) != NONE {
+            let twin = self.half_edges.twin(first);
+            // A component whose first face cut it in two is met again with that face visited.
+            if twin != NONE && !self.visited_faces[twin as usize / 3] {
                 loops.cut(&self.half_edges, &self.visited_faces, first);
             }
         }

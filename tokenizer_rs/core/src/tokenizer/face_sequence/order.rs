@@ -191,10 +191,10 @@ mod tests {
         assert_eq!(ordered.n_positions, 4);
         assert_eq!(ordered.face_order, [1, 2, 3, 0]);
         assert_eq!(ordered.triangles[0], [[0, 0, 0], [2, 0, 0], [1, 3, 0]]);
-        // With z up they are 2, 3, (0, 4), 1.
+        // With z up they are 3, 2, (0, 4), 1.
         let ordered = order_faces(&mut mesh, Order::MeshXl, false);
-        assert_eq!(ordered.face_order, [2, 3, 0, 1]);
-        assert_eq!(ordered.triangles[0], [[1, 5, 0], [0, 0, 2], [0, 0, 0]]);
+        assert_eq!(ordered.face_order, [2, 3, 1, 0]);
+        assert_eq!(ordered.triangles[0], [[0, 0, 0], [1, 5, 0], [0, 0, 2]]);
     }
 
     #[test]
