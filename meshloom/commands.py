@@ -47,11 +47,13 @@ class StageProgress:
 
 
 def curation_settings(
-    preset: str | None, workers: int | None, settings_file: Path | None
+    preset: str | None, workers: int | None, settings_file: Path | None, tokenizer: str | None = None
 ) -> CurationSettings:
     """Settings of a file, with what the command line changes."""
-    given = yaml.safe_load(settings_file.read_text()) if settings_file else {}
-    settings = CurationSettings.model_validate(given or {})
+    given = (yaml.safe_load(settings_file.read_text()) if settings_file else None) or {}
+    if tokenizer is not None:
+        given = {**given, "tokenizer": tokenizer_named(tokenizer)}
+    settings = CurationSettings.model_validate(given)
     if preset is not None:
         settings = settings.model_copy(update={"preset": preset})
     if workers is not None:
@@ -66,9 +68,10 @@ def curate(
     preset: str | None = None,
     workers: int | None = None,
     settings_file: Path | None = None,
+    tokenizer: str | None = None,
 ) -> CurationReport:
     """Run every stage over `sources` into `out` and print the ledger's summary."""
-    settings = curation_settings(preset, workers, settings_file)
+    settings = curation_settings(preset, workers, settings_file, tokenizer)
     with StageProgress() as progress:
         report = curate_sources(sources, out, settings, progress)
     console.print(report.summary(), soft_wrap=True)
@@ -216,17 +219,26 @@ def compare_tokenizers(
 ) -> None:
     """Compare tokenizers on the meshes of a folder and print the summary."""
     from pipelines import tokenizer_comparison as comparison
+    from pipelines.tokenizer_report import COLUMNS, cell
 
-    names = list(comparison.TOKENIZERS) if tokenizers is None else tokenizers
     files = comparison.folder_files(folder, sample)
     with StageProgress() as progress:
         report = comparison.compare_tokenizers(
-            files, out, resolution, names, nominal, WorkerLimits(workers=workers), progress
+            files, out, resolution, tokenizers, nominal, WorkerLimits(workers=workers), progress
         )
-    console.print(report.markdown(), soft_wrap=True)
-    for row in report.microseconds_per_face().iter_rows(named=True):
-        times = f"{row['encode']:.1f} us per face to encode, {row['decode']:.1f} us to decode"
-        console.print(f"{row['tokenizer']}: {times}")
+    times = {row["tokenizer"]: row for row in report.microseconds_per_face().iter_rows(named=True)}
+    for meshes, summary in report.sets().items():
+        rows = summary.rows(named=True)
+        note = "" if meshes == "accepted" else ", those that every tokenizer accepts"
+        table = Table("measure", *(row["tokenizer"] for row in rows), title=report.title() + note)
+        for name, (title, form) in COLUMNS.items():
+            table.add_row(title, *(cell(row[name], form) for row in rows))
+        for way in ("encode", "decode") if meshes == "accepted" else ():
+            found = (times.get(row["tokenizer"], {}).get(way) for row in rows)
+            table.add_row(f"us/face to {way}", *(cell(microseconds, "{:.2f}") for microseconds in found))
+        console.print(table)
+    for line in report.refusals():
+        console.print(line, soft_wrap=True)
     console.print(
         f"table: {out}/comparison.md; plots: {out}/lengths.png, {out}/bits.png; "
         f"every file: {out}/meshes.parquet; every mesh and tokenizer: {out}/trials.parquet",

@@ -32,6 +32,7 @@ from pipelines.tables import (
 )
 from pipelines.tokenizer_report import SETS, ComparisonReport
 from pipelines.tokenizer_trials import TOKENIZERS, Trial, TrialTask, TriedMesh, try_tokenizers
+from pipelines.tokenizers import TokenizerError
 from pipelines.workers import Failed, Ok, map_capped
 
 ORDERS = (0, 2)
@@ -77,17 +78,19 @@ def compare_tokenizers(
     files: Sequence[ComparedFile],
     out: Path,
     resolution: int = 128,
-    tokenizers: Sequence[str] = tuple(TOKENIZERS),
+    tokenizers: Sequence[str] | None = None,
     with_nominal_bits: bool = True,
     limits: WorkerLimits | None = None,
     progress: Callable[[str, int, int], None] = lambda *_: None,
 ) -> ComparisonReport:
-    """Give each file's mesh to each tokenizer, write all tables and plots to `out`, and return the report.
+    """Give each file's mesh to each tokenizer that is named or available, write all tables and plots to `out`, and return the report.
 
     A file that gives no mesh, and a mesh that a tokenizer refuses, are rows with a reason.
     Raises ValueError for a tokenizer that there is not, or where not one file gives a mesh (the reasons are
-    in `out`/meshes.parquet), and tokenizer_rs.MeshError where a tokenizer has no such resolution.
+    in `out`/meshes.parquet), and TokenizerError where a tokenizer that was named has no such resolution.
     """
+    if tokenizers is None:
+        tokenizers = available(resolution)
     unknown = [name for name in tokenizers if name not in TOKENIZERS]
     if unknown or not tokenizers:
         raise ValueError(f"there is no tokenizer {', '.join(unknown)!r}; choose from {', '.join(TOKENIZERS)}")
@@ -120,6 +123,18 @@ def compare_tokenizers(
     if not trials:
         raise ValueError(f"none of {len(files)} files gave a mesh; see {out}/meshes.parquet for the reasons")
     return report
+
+
+def available(resolution: int) -> list[str]:
+    """The tokenizers that are installed and take so many bins per axis."""
+    names = []
+    for name, make in TOKENIZERS.items():
+        try:
+            make(resolution)
+        except TokenizerError:
+            continue
+        names.append(name)
+    return names
 
 
 def _outcomes(

@@ -17,12 +17,12 @@ COLUMNS: dict[str, tuple[str, str]] = {
     "n_refused": ("refused", "{:,}"),
     "vocab_size": ("vocabulary", "{:,}"),
     "tokens_per_face": ("tokens/face", "{:.3f}"),
-    "ratio_pooled": ("/(9F) pooled", "{:.3f}"),
-    "ratio_mean": ("mean", "{:.3f}"),
-    "vocabulary_bits_per_face": ("bits/face: log2(vocabulary)", "{:.1f}"),
-    "nominal_bits_per_face": ("legal tokens", "{:.1f}"),
-    "order_0_bits_per_face": ("order 0", "{:.1f}"),
-    "order_2_bits_per_face": ("order 2", "{:.1f}"),
+    "ratio_pooled": ("tokens/(9F), pooled", "{:.3f}"),
+    "ratio_mean": ("tokens/(9F), mean", "{:.3f}"),
+    "vocabulary_bits_per_face": ("bits/face: vocabulary", "{:.1f}"),
+    "nominal_bits_per_face": ("bits/face: legal tokens", "{:.1f}"),
+    "order_0_bits_per_face": ("bits/face: order 0", "{:.1f}"),
+    "order_2_bits_per_face": ("bits/face: order 2", "{:.1f}"),
     "exact_share": ("exact", "{:.1%}"),
     "same_triangles_share": ("same triangles", "{:.1%}"),
 }
@@ -60,47 +60,49 @@ class ComparisonReport:
             encode=encode / faces, decode=decode / faces
         )
 
-    def refused(self) -> pl.DataFrame:
-        """Columns tokenizer, code, n_meshes: how many meshes were refused, and why."""
-        refused = self.trials.filter(pl.col("code").is_not_null())
-        return refused.group_by("tokenizer", "code").len("n_meshes").sort("tokenizer", "code")
+    def sets(self) -> dict[str, pl.DataFrame]:
+        """The rows of the summary for each of SETS; the second only where it holds other meshes."""
+        rows = {name: self.summary.filter(pl.col("meshes") == name) for name in SETS}
+        if rows["accepted"].drop("meshes").equals(rows["common"].drop("meshes")):
+            del rows["common"]
+        return rows
 
-    def unreadable(self) -> pl.DataFrame:
-        """Columns reason, n_files: how many files gave no mesh, and why."""
-        return self.meshes.drop_nulls("reason").group_by("reason").len("n_files").sort("reason")
+    def refusals(self) -> list[str]:
+        """For each tokenizer that refused meshes, and for all files without one: how many, and the codes."""
+        refused = self.trials.drop_nulls("code")
+        lines = [
+            f"{name} refused {_counts(refused.filter(pl.col('tokenizer') == name)['code'])}"
+            for name in refused["tokenizer"].unique(maintain_order=True)
+        ]
+        without = self.meshes.drop_nulls("reason")["reason"]
+        return [*lines, f"{len(without)} files gave no mesh: {_counts(without)}"] if len(without) else lines
 
     def markdown(self) -> str:
         """The summary as Markdown, without times."""
-        n_meshes, n_faces = self.meshes["n_faces"].count(), self.meshes["n_faces"].sum()
-        lines = [
-            "# Tokenizers compared",
-            "",
-            f"{n_meshes} meshes, {n_faces:,} faces, grid {self.resolution}.",
-            "",
-        ]
-        for meshes in SETS:
-            rows = self.summary.filter(pl.col("meshes") == meshes)
+        lines = ["# Tokenizers compared", "", self.title(), ""]
+        for meshes, rows in self.sets().items():
             if meshes == "common":
-                if rows.equals(
-                    self.summary.filter(pl.col("meshes") == SETS[0]).with_columns(meshes=pl.lit(meshes))
-                ):
-                    break
-                lines += ["", f"The {rows['n_meshes'].max() or 0} meshes that every tokenizer accepts:", ""]
-            lines += _markdown_table(rows)
-        for row in self.refused().iter_rows(named=True):
-            lines += ["", f"{row['tokenizer']} refused {row['n_meshes']} meshes: {row['code']}"]
-        for row in self.unreadable().iter_rows(named=True):
-            lines += ["", f"{row['n_files']} files gave no mesh: {row['reason']}"]
-        return "\n".join(lines) + "\n"
+                lines += ["", f"The {rows['n_meshes'].max()} meshes that every tokenizer accepts:", ""]
+            titles = ["tokenizer", *(title for title, _ in COLUMNS.values())]
+            cells = [titles, ["---"] * len(titles), *map(_cells, rows.iter_rows(named=True))]
+            lines += [f"| {' | '.join(row)} |" for row in cells]
+        return "\n".join([*lines, "", *(f"- {line}" for line in self.refusals())]).rstrip() + "\n"
+
+    def title(self) -> str:
+        """How many meshes and faces, on which grid."""
+        n_meshes, n_faces = self.meshes["n_faces"].count(), self.meshes["n_faces"].sum()
+        return f"{n_meshes} meshes, {n_faces:,} faces, grid {self.resolution}"
 
 
-def shown(row: dict[str, Any]) -> list[str]:
-    """The cells of one row of a summary, for people."""
-    cells = (form.format(row[name]) if row[name] is not None else "-" for name, (_, form) in COLUMNS.items())
-    return [row["tokenizer"], *cells]
+def cell(value: float | None, form: str) -> str:
+    """A value for people, by one of the formats of COLUMNS."""
+    return "-" if value is None else form.format(value)
 
 
-def _markdown_table(summary: pl.DataFrame) -> list[str]:
-    titles = ["tokenizer", *(title for title, _ in COLUMNS.values())]
-    rows = [titles, ["---"] * len(titles), *map(shown, summary.iter_rows(named=True))]
-    return [f"| {' | '.join(row)} |" for row in rows]
+def _cells(row: dict[str, Any]) -> list[str]:
+    return [row["tokenizer"], *(cell(row[name], form) for name, (_, form) in COLUMNS.items())]
+
+
+def _counts(codes: pl.Series) -> str:
+    counts = codes.value_counts().sort(codes.name).iter_rows()
+    return ", ".join(f"{code} {n}" for code, n in counts)

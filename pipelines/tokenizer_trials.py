@@ -7,9 +7,8 @@ Triangles are compared by the bins of their corners: coincident copies of a vert
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,30 +16,35 @@ from numpy.typing import NDArray
 from pipelines.normalizing import ZeroExtentError, normalize
 from pipelines.reading import MeshReadError, read_mesh
 from pipelines.reasons import Reason
+from pipelines.tokenizers import build_tokenizer, tokenizer_named
 from pipelines.worker_process import ItemError
+
+if TYPE_CHECKING:
+    import tokenizer_rs
 
 Value = TypeVar("Value")
 
 RUNS, SECONDS_OF_RUNS = 3, 0.1
 """The best of so many runs is the time, as long as all of them together do not take longer than this."""
-SILKSONG_BLOCKS = 128
-"""The one resolution at which Silksong writes positions as a block and an offset."""
 
 
-def _silksong(conformance: str) -> Callable[[int], Any]:
-    def make(resolution: int) -> Any:
-        import tokenizer_rs
-
-        mode = "block_offset" if resolution == SILKSONG_BLOCKS else "xyz"
-        return tokenizer_rs.Silksong(resolution=resolution, vertex_mode=mode, conformance=conformance)
+def _family(name: str, **options: Any) -> Callable[[int], "tokenizer_rs.Tokenizer"]:
+    def make(resolution: int) -> "tokenizer_rs.Tokenizer":
+        settings = tokenizer_named(name, resolution)
+        return build_tokenizer(settings.model_copy(update=options))
 
     return make
 
 
-TOKENIZERS: dict[str, Callable[[int], Any]] = {
-    "silksong": _silksong("reference"),
+TOKENIZERS: dict[str, Callable[[int], "tokenizer_rs.Tokenizer"]] = {
+    "face-sequence": _family("face_sequence"),
+    "edgerunner": _family("edgerunner", repair=False),  # the mesh is repaired
+    "silksong-reference": _family("silksong", conformance="reference"),
+    "silksong": _family("silksong"),
+    "loom-valence": _family("loom", scheme="valence"),
+    "loom-deferred": _family("loom", scheme="deferred"),
 }
-"""Every tokenizer there is, made for a number of bins per axis."""
+"""Every tokenizer there is, made for a number of bins per axis; raise TokenizerError where that cannot be."""
 
 
 @dataclass(frozen=True)
@@ -120,7 +124,7 @@ def try_tokenizer(
     """Encode and decode a repaired mesh (V, 3), (F, 3); a refusal is a trial with a code."""
     import tokenizer_rs
 
-    tokenizer = _tokenizer(name, resolution)
+    tokenizer = TOKENIZERS[name](resolution)
     try:
         encoding, encode_seconds = _timed(lambda: tokenizer.encode(vertices, faces))
     except tokenizer_rs.MeshError as error:
@@ -148,11 +152,6 @@ def try_tokenizer(
         encode_seconds=encode_seconds,
         decode_seconds=decode_seconds,
     )
-
-
-@lru_cache(maxsize=len(TOKENIZERS))
-def _tokenizer(name: str, resolution: int) -> Any:
-    return TOKENIZERS[name](resolution)
 
 
 def _timed(call: Callable[[], Value]) -> tuple[Value, float]:

@@ -132,11 +132,13 @@ def tokenizer_named(name: str, resolution: int | None = None) -> TokenizerSettin
 def build_tokenizer(settings: TokenizerSettings) -> "tokenizer_rs.Tokenizer":
     """The tokenizer itself; the same object for the same settings.
 
-    Raises TokenizerError for options that do not go together.
+    Raises TokenizerError for options that do not go together, or a family that is not installed.
     """
     import tokenizer_rs
 
-    family = getattr(tokenizer_rs, _CLASSES[settings.name])
+    family = getattr(tokenizer_rs, _CLASSES[settings.name], None)
+    if family is None:
+        raise TokenizerError(f"the installed meshloom-tokenizer has no {settings.name}; install a newer one")
     try:
         tokenizer: tokenizer_rs.Tokenizer = family(**settings.model_dump(exclude={"name"}))
     except (ValueError, OverflowError) as error:

@@ -170,10 +170,15 @@ class Silksong(Tokenizer):
         cls,
         resolution: int = 128,
         vertex_mode: Literal["block_offset", "xyz"] = "block_offset",
-        conformance: Literal["reference"] = "reference",
+        conformance: Literal["reference", "extended"] = "extended",
         limits: dict[str, int] | None = None,
+        drop_collinear: bool = False,
     ) -> Silksong:
-        """Make a tokenizer; `block_offset` needs 128 bins per axis, `xyz` takes any number."""
+        """Make a tokenizer; `block_offset` needs 128 bins per axis, `xyz` takes any number.
+
+        `reference` gives the tokens and faces of the published tokenizer, `extended` takes every mesh and
+        gives its own faces back; `drop_collinear` is for `extended`, `reference` always drops them.
+        """
     @property
     def vertex_mode(self) -> str:
         """How positions are written."""
@@ -182,7 +187,97 @@ class Silksong(Tokenizer):
 
 # --- edgerunner ---
 
+class EdgeRunnerEncoding(Encoding):
+    """Tokens of a mesh with the operation after each face."""
+
+    @property
+    def face_type(self) -> NDArray[np.int8]:
+        """Operation (F,) after each face in token order; 2 where none follows."""
+
+class EdgeRunner(Tokenizer):
+    """EdgeRunner tokenizer (arXiv 2409.18114).
+
+    Vertices are joined by index: weld the mesh first, or let the repair do it. `decode` gives every face
+    vertices of its own, at the single-precision centres of their bins. With `repair` the tokens depend on
+    neither the order nor the numbering of the input; without it they can.
+    """
+
+    def __new__(
+        cls,
+        resolution: int = 512,
+        engine: Literal["lr_absco", "lr", "clers"] = "lr_absco",
+        sort: Literal["stable", "reference"] = "stable",
+        repair: bool = False,
+    ) -> EdgeRunner:
+        """Make a tokenizer for 2 to 65536 bins per axis.
+
+        `lr_absco`, the published engine, returns every consistently oriented mesh exactly; `lr` and `clers`
+        write residuals, visit some faces twice, and `lr` writes -1 for a residual it has no id for. `sort`
+        says how faces with equal centres are ordered: as in the input, or as the published tokenizer's C++
+        library leaves them.
+        """
+    @property
+    def engine(self) -> str:
+        """Operations and coding."""
+    @property
+    def sort(self) -> str:
+        """In which order faces with equal centres come."""
+    @property
+    def repair(self) -> bool:
+        """Whether meshes are repaired before they are encoded."""
+    def encode(self, vertices: ArrayLike, faces: ArrayLike) -> EdgeRunnerEncoding:
+        """Encode a mesh, (V, 3) and (F, 3), in [-1, 1]; raises MeshError.
+
+        Without repair, coordinates above 1 fall into the last bin, and coordinates so far below -1 that
+        their bin would be negative are refused.
+        """
+    def decode_with_face_types(
+        self, tokens: ArrayLike
+    ) -> tuple[NDArray[np.float64], NDArray[np.int32], NDArray[np.int32]]:
+        """Vertices (V, 3), faces (F, 3) and the operation after each face; raises MeshError."""
+
 # --- face sequence ---
+
+class FaceSequence(Tokenizer):
+    """Sorted faces, nine coordinates each (MeshGPT, arXiv 2311.15475; MeshXL, arXiv 2405.20853).
+
+    Ids are bins. Vertices of equal position become one, faces with a repeated vertex are dropped, vertices
+    are sorted by z, y, x of the sequence's axes, faces are rotated so that their lowest vertex comes first,
+    and sorted: `meshgpt` by their sorted corners, on axes (z, x, y) of an input whose y is up; `meshxl` by
+    their corners as rotated, on the axes of the input, whose z is up. `decode` gives the axes of the input,
+    vertices in sorted order. With `repair` the tokens depend on neither the order nor the numbering of
+    the input; without it only the order of faces with equal vertices may show.
+    """
+
+    def __new__(
+        cls,
+        resolution: int = 128,
+        order: Literal["meshgpt", "meshxl"] = "meshgpt",
+        repair: bool = True,
+        drop_duplicates: bool = False,
+    ) -> FaceSequence:
+        """Make a tokenizer for 2 to 65536 bins per axis.
+
+        With `repair` the mesh is quantised and repaired first, and what is decoded is exactly the repaired
+        mesh; without, bins are rounded half to even. `drop_duplicates` keeps the first of several faces with the
+        same vertices, whatever their directions.
+        """
+    @property
+    def order(self) -> str:
+        """In which order vertices and faces are written."""
+    @property
+    def repair(self) -> bool:
+        """Whether meshes are repaired before they are encoded."""
+    @property
+    def drop_duplicates(self) -> bool:
+        """Whether only one of several faces with the same positions is written."""
+
+def face_edges(faces: ArrayLike, include_self: bool = True) -> NDArray[np.int64]:
+    """Ordered pairs (E, 2) of faces, (F, 3), that share at least two vertices, in ascending order.
+
+    Every face is its own neighbour; without `include_self`, pairs that share all three vertices are left out.
+    Raises MeshError where there are more than 2^27 pairs.
+    """
 
 # --- loom ---
 
@@ -320,6 +415,27 @@ def gltf_side_files(content: bytes) -> list[str]:
     """Paths of the side files that a .gltf text names, relative to its folder and within it.
 
     Empty where the text cannot be read.
+    """
+
+def tokenize_files(
+    paths: Sequence[str | PathLike[str]],
+    tokenizers: dict[str, Tokenizer],
+    threads: int | None = None,
+    seconds_per_item: float = 60.0,
+    bytes_per_item: int = 4 << 30,
+    rows_per_batch: int = 64,
+) -> pa.RecordBatchReader:
+    """Read, normalise, measure and encode every file; one row per file, in the order of `paths`.
+
+    Columns: path, code, message (null where the file was read), n_geometries, n_unreferenced, topology (a map
+    of the counts of `measure`), and for each tokenizer a struct of that name with the columns of
+    `Tokenizer.encode_batch`, null where the file was not read. A mesh is centred on the origin and its longest
+    side made 1.9 before it is encoded.
+
+    Work runs ahead on `threads` threads, one per core by default; the number changes nothing in the rows. A
+    file that is not finished `seconds_per_item` after it was begun is a row with the code TIME_LIMIT; its
+    thread ends by itself and another takes its place. Files that would need more than about `bytes_per_item`
+    of memory are refused with TOO_LARGE or TOO_MANY_FACES_RAW. Raises MeshError for impossible options alone.
     """
 
 # --- measuring ---

@@ -13,7 +13,7 @@ import trimesh
 from meshloom.demonstration import demo_sources
 
 
-def meshloom(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
+def meshloom(*arguments: str | int | Path) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "meshloom", *map(str, arguments)]
     return subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
 
@@ -83,6 +83,35 @@ def test_inspect_without_a_folder_writes_nothing(tmp_path: Path, torus: Path) ->
     assert [path.name for path in tmp_path.iterdir()] == [torus.name]
 
 
+def test_compare_tokenizers_says_what_it_found_and_where(tmp_path: Path, torus: Path) -> None:
+    trimesh.creation.icosphere(1).export(tmp_path / "sphere.ply")
+    (tmp_path / "broken.stl").write_bytes(b"<html>not found</html>")
+    out = tmp_path / "comparison"
+    done = meshloom(
+        "compare-tokenizers",
+        tmp_path,
+        "--out",
+        out,
+        "--resolution",
+        64,
+        "--tokenizers",
+        "edgerunner,silksong-reference",
+        "--no-nominal",
+    )
+    assert done.returncode == 0, done.stderr
+    for told in (
+        "2 meshes",
+        "grid 64",
+        "edgerunner",
+        "silksong-reference",
+        "us/face to decode",
+        "NOT_A_MESH 1",
+        f"{out}/comparison.md",
+    ):
+        assert told in done.stdout
+    assert pl.read_parquet(out / "trials.parquet")["file"].to_list() == ["sphere.ply", "torus.obj"]
+
+
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
@@ -91,6 +120,8 @@ def test_inspect_without_a_folder_writes_nothing(tmp_path: Path, torus: Path) ->
         (("curate", "builtin:", "--out", "OUT", "--preset", "silksong-v99"), "silksong-v11"),
         (("train", "demo", "schedule.stepz=1", "--data", "OUT", "--out", "OUT/run"), "schedule.stepz"),
         (("tokenize", "OUT/absent.obj"), "absent.obj"),
+        (("compare-tokenizers", "OUT/absent"), "absent"),
+        (("compare-tokenizers", "OUT", "--tokenizers", "bpt", "--out", "OUT/c"), "no mesh"),
         (("inspect", "OUT/absent.obj"), "absent.obj"),
         (("evaluate", "OUT/absent", "--data", "OUT", "--out", "OUT/e"), "absent"),
     ],

@@ -13,10 +13,12 @@ from pipelines.pictures import (
     Marks,
     Panel,
     as_markdown_image,
+    bits_plot,
     contact_sheet,
     funnel_plot,
     histogram,
     pairs_sheet,
+    ratio_plot,
     panels_sheet,
     render_mesh,
     to_png,
@@ -138,6 +140,32 @@ def test_histograms_of_anything(values, log):
     png = histogram(values, "faces per mesh", log=log)
     assert opened(png).size == (600, 300)
     assert histogram(np.array(values), "faces per mesh", log=log) == png
+
+
+TRIALS = pl.DataFrame(
+    {"tokenizer": ["b", "a", "b"], "n_faces": [10, 10, 900], "ratio": [0.2, None, 0.1]},
+    schema_overrides={"ratio": pl.Float64},
+)
+SUMMARY = pl.DataFrame(
+    {
+        "tokenizer": ["b", "a"],
+        "vocabulary_bits_per_face": [30.0, None],
+        "nominal_bits_per_face": [None, None],
+        "order_0_bits_per_face": [20.0, 1.0],
+        "order_2_bits_per_face": [19.0, 2.0],
+    },
+    schema_overrides={"nominal_bits_per_face": pl.Float64},
+)
+
+
+@pytest.mark.parametrize(("plot", "frame"), [(ratio_plot, TRIALS), (bits_plot, SUMMARY)])
+def test_plots_of_a_comparison_of_tokenizers(plot, frame):
+    png = plot(frame)
+    assert opened(png).width == 700
+    assert plot(frame) == png
+    assert plot(frame[:1]) != png
+    assert opened(plot(frame.clear())).width == 700
+    assert opened(plot(frame[1:2])).width == 700
 
 
 def test_a_markdown_image_holds_the_picture():

@@ -13,26 +13,10 @@ pub type MeshArrays<'py> = (Bound<'py, PyArray2<f64>>, Bound<'py, PyArray2<i32>>
 
 /// An owned mesh from two arrays: (V, 3) of real numbers and (F, 3) of whole numbers, of any dtype.
 pub fn mesh_from(vertices: &Bound<'_, PyAny>, faces: &Bound<'_, PyAny>) -> PyResult<TriangleMesh> {
-    let py = vertices.py();
-    let fail = |message: String| Failure::invalid_input(message).into_error(py);
     let vertices = converted(vertices, "vertices", &[3], "fiu", "float64")?;
     let vertices: PyReadonlyArray2<f64> = vertices.extract()?;
-    let faces = converted(faces, "faces", &[3], "iu", "int64")?;
-    let faces: PyReadonlyArray2<i64> = faces.extract()?;
     let n_vertices = vertices.shape()[0];
-    let mut corners = Vec::with_capacity(faces.shape()[0]);
-    for (f, row) in faces.as_array().axis_iter(Axis(0)).enumerate() {
-        let face = [row[0], row[1], row[2]];
-        if face
-            .iter()
-            .any(|&v| v < 0 || v as u64 >= n_vertices as u64 || v > i64::from(i32::MAX))
-        {
-            return Err(fail(format!(
-                "face {f} = {face:?} names a vertex outside 0..{n_vertices}; give indices of existing vertices"
-            )));
-        }
-        corners.push(face.map(|v| v as u32));
-    }
+    let corners = faces_from(faces, n_vertices as i64)?;
     let rows = vertices.as_array();
     let positions = rows
         .axis_iter(Axis(0))
@@ -44,15 +28,35 @@ pub fn mesh_from(vertices: &Bound<'_, PyAny>, faces: &Bound<'_, PyAny>) -> PyRes
     })
 }
 
-/// Owned token ids from an array or sequence of whole numbers. Ids no vocabulary has become -1, which ends a
-/// sequence just as they would.
+/// Owned faces from an array (F, 3) of whole numbers, each in `0..n_vertices`.
+pub fn faces_from(faces: &Bound<'_, PyAny>, n_vertices: i64) -> PyResult<Vec<[u32; 3]>> {
+    let py = faces.py();
+    let faces = converted(faces, "faces", &[3], "iu", "int64")?;
+    let faces: PyReadonlyArray2<i64> = faces.extract()?;
+    let mut corners = Vec::with_capacity(faces.shape()[0]);
+    for (f, row) in faces.as_array().axis_iter(Axis(0)).enumerate() {
+        let face = [row[0], row[1], row[2]];
+        let is_outside = |&v: &i64| v < 0 || v >= n_vertices || v > i64::from(i32::MAX);
+        if face.iter().any(is_outside) {
+            let message = format!(
+                "face {f} = {face:?} names a vertex outside 0..{n_vertices}; give indices of existing vertices"
+            );
+            return Err(Failure::invalid_input(message).into_error(py));
+        }
+        corners.push(face.map(|v| v as u32));
+    }
+    Ok(corners)
+}
+
+/// Owned token ids from an array or sequence of whole numbers. Ids beyond 32 bits become the nearest ids, which
+/// no vocabulary has either.
 pub fn tokens_from(tokens: &Bound<'_, PyAny>) -> PyResult<Vec<i32>> {
     let array = converted(tokens, "tokens", &[], "iu", "int64")?;
     let array: PyReadonlyArray1<i64> = array.extract()?;
     Ok(array
         .as_array()
         .iter()
-        .map(|&id| i32::try_from(id).unwrap_or(-1))
+        .map(|&id| id.clamp(i32::MIN.into(), i32::MAX.into()) as i32)
         .collect())
 }
 

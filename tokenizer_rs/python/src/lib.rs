@@ -7,8 +7,10 @@ mod arrays;
 mod batch;
 mod codecs;
 mod columns;
+mod edgerunner;
 mod encoding;
 mod error;
+mod face_sequence;
 mod files;
 mod grammar;
 mod measure;
@@ -31,6 +33,10 @@ fn tokenizer_rs(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<grammar::PyGrammarBatch>()?;
     module.add_class::<silksong::PySilksong>()?;
     module.add_class::<encoding::PySilksongEncoding>()?;
+    module.add_class::<edgerunner::PyEdgeRunner>()?;
+    module.add_class::<edgerunner::PyEdgeRunnerEncoding>()?;
+    module.add_class::<face_sequence::PyFaceSequence>()?;
+    module.add_function(wrap_pyfunction!(face_sequence::python_face_edges, module)?)?;
     module.add_class::<merges::PyMerges>()?;
     module.add_class::<merges::PyMerged>()?;
     module.add_class::<repair::PyRepaired>()?;
@@ -56,7 +62,10 @@ fn tokenizer_rs(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add(
         "__all__",
         [
+            "EdgeRunner",
+            "EdgeRunnerEncoding",
             "Encoding",
+            "FaceSequence",
             "Grammar",
             "GrammarBatch",
             "LoadedMesh",
@@ -69,6 +78,7 @@ fn tokenizer_rs(module: &Bound<'_, PyModule>) -> PyResult<()> {
             "Tokenizer",
             "__version__",
             "adaptive_bits",
+            "face_edges",
             "gltf_side_files",
             "measure",
             "read_mesh",

@@ -2,6 +2,7 @@
 
 pub mod clean;
 pub mod components;
+pub mod face_edges;
 pub mod grid_mesh;
 pub mod half_edge;
 pub mod incidence;

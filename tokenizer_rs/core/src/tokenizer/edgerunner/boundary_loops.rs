@@ -182,20 +182,33 @@ impl BoundaryLoops {
 }
 
 /// The same answer as [`BoundaryLoops::branch`] by following both loops face by face; for meshes whose twins
-/// may run in the same direction, where a loop changes when a face of it is turned over.
-pub fn is_right_loop_shorter(mesh: &HalfEdges, visited: &[bool], left: u32, right: u32) -> bool {
+/// may run in the same direction, where the loops are not linked that simply.
+///
+/// That can cost F steps at every branch, so that all branches together have `n_steps` to spend. When they are
+/// spent, the right loop counts as not shorter.
+pub fn is_right_loop_shorter(
+    mesh: &HalfEdges,
+    visited: &[bool],
+    left: u32,
+    right: u32,
+    n_steps: &mut usize,
+) -> bool {
     let (mut on_left, mut on_right) = (left, right);
-    loop {
+    while *n_steps > 0 {
         on_left = mesh.previous(on_left);
         while !is_boundary(mesh, visited, on_left) {
             on_left = mesh.previous(mesh.twin(on_left));
+            *n_steps = n_steps.saturating_sub(1);
         }
         on_right = mesh.next(on_right);
         while !is_boundary(mesh, visited, on_right) {
             on_right = mesh.next(mesh.twin(on_right));
+            *n_steps = n_steps.saturating_sub(1);
         }
         if on_left == left || on_right == right {
             return on_left != left;
         }
+        *n_steps = n_steps.saturating_sub(1);
     }
+    false
 }

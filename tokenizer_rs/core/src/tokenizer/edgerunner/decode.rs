@@ -36,7 +36,7 @@ pub fn decode(vocabulary: &Vocabulary, tokens: &[i32]) -> Result<Decoded> {
         tokens,
         at: 0,
         decoded: Decoded {
-            points: Vec::with_capacity(tokens.len() / 4 + 2),
+            points: Vec::with_capacity(tokens.len() / 10 * 3 + 3),
             faces: Vec::with_capacity(tokens.len() / 4),
             face_types: Vec::with_capacity(tokens.len() / 4),
         },
@@ -60,22 +60,22 @@ struct Decoder<'a> {
 impl Decoder<'_> {
     /// Reads one operation with what belongs to it; false at the end.
     fn read(&mut self) -> Result<bool> {
-        let Some(&id) = self.tokens.get(self.at) else {
+        let Some((&id, behind)) = self.tokens[self.at..].split_first() else {
             return Ok(false);
         };
         if id < 0 {
-            return Ok(self.skip(id));
+            return Ok(self.skip(id, behind.len()));
         }
         let Some(operation) = self.vocabulary.operation_of(id) else {
             return Ok(false);
         };
         match operation {
-            Operation::Begin => Ok(self.begin()),
+            Operation::Begin => Ok(self.begin(behind)),
             Operation::EndMesh => {
                 self.at += 1;
                 Ok(true)
             }
-            Operation::End => self.end(),
+            Operation::End => self.end(behind),
             Operation::Create | Operation::Left | Operation::Split | Operation::Right => {
                 let corners = self
                     .last
@@ -83,7 +83,7 @@ impl Decoder<'_> {
                 if operation == Operation::Split {
                     self.waiting.push(corners);
                 }
-                Ok(self.step(operation, corners, id))
+                Ok(self.step(operation == Operation::Right, corners, id, behind))
             }
         }
     }
@@ -96,8 +96,8 @@ impl Decoder<'_> {
     }
 
     /// An id below zero stands for a step that could not be written.
-    fn skip(&mut self, id: i32) -> bool {
-        if self.at + 3 >= self.tokens.len() {
+    fn skip(&mut self, id: i32, n_behind: usize) -> bool {
+        if n_behind < 3 {
             return false;
         }
         self.decoded.face_types.push(id);
@@ -105,17 +105,17 @@ impl Decoder<'_> {
         true
     }
 
-    fn begin(&mut self) -> bool {
-        if self.at + 9 >= self.tokens.len() {
+    fn begin(&mut self, behind: &[i32]) -> bool {
+        let Some(&[x0, y0, z0, x1, y1, z1, x2, y2, z2]) = behind.first_chunk() else {
             return false;
-        }
+        };
         if !self.decoded.faces.is_empty() {
             self.decoded.face_types.push(END_TYPE);
         }
         let first = self.decoded.points.len() as u32;
-        let mut base = [0; 3];
-        for i in 0..3 {
-            let point = self.point(self.at + 1 + 3 * i, &base);
+        let mut base = FarPoint::default();
+        for ids in [[x0, y0, z0], [x1, y1, z1], [x2, y2, z2]] {
+            let point = self.point(ids, &base);
             self.decoded.points.push(point);
             if self.vocabulary.engine().is_relative() {
                 base = point;
@@ -129,8 +129,8 @@ impl Decoder<'_> {
     }
 
     /// E: a chain ends; unless the sub-mesh does too, a step to the right follows from what waits.
-    fn end(&mut self) -> Result<bool> {
-        match self.tokens.get(self.at + 1) {
+    fn end(&mut self, behind: &[i32]) -> Result<bool> {
+        match behind.first() {
             None => Err(self.fail("nothing follows the end of a chain")),
             Some(&id) if self.vocabulary.operation_of(id) == Some(Operation::EndMesh) => {
                 self.at += 1;
@@ -139,35 +139,33 @@ impl Decoder<'_> {
             Some(_) => {
                 let corners = self.waiting.pop();
                 let corners = corners.ok_or_else(|| self.fail("no face is left to return to"))?;
-                Ok(self.step(Operation::Right, corners, END_TYPE))
+                Ok(self.step(true, corners, END_TYPE, behind))
             }
         }
     }
 
-    fn step(&mut self, operation: Operation, [v0, v1, v2]: Corners, face_type: i32) -> bool {
-        if self.at + 3 >= self.tokens.len() {
+    fn step(
+        &mut self,
+        is_right: bool,
+        [v0, v1, v2]: Corners,
+        face_type: i32,
+        behind: &[i32],
+    ) -> bool {
+        let Some(&ids) = behind.first_chunk() else {
             return false;
-        }
-        let (kept, opposite) = if operation == Operation::Right {
-            (v1, v2)
-        } else {
-            (v2, v1)
         };
         let base = if self.vocabulary.engine().is_relative() {
+            let (kept, opposite) = if is_right { (v1, v2) } else { (v2, v1) };
             let [p, q, across] = [v0, kept, opposite].map(|v| self.decoded.points[v as usize]);
             // Saturating: sums of hostile tokens have no bound.
             [0, 1, 2].map(|axis| p[axis].saturating_add(q[axis]).saturating_sub(across[axis]))
         } else {
-            [0; 3]
+            FarPoint::default()
         };
+        let point = self.point(ids, &base);
         let v = self.decoded.points.len() as u32;
-        let point = self.point(self.at + 1, &base);
         self.decoded.points.push(point);
-        let face = if operation == Operation::Right {
-            [v, v1, v0]
-        } else {
-            [v, v0, v2]
-        };
+        let face = if is_right { [v, v1, v0] } else { [v, v0, v2] };
         self.decoded.faces.push(face);
         self.decoded.face_types.push(face_type);
         self.last = Some(face);
@@ -175,15 +173,14 @@ impl Decoder<'_> {
         true
     }
 
-    fn point(&self, at: usize, base: &FarPoint) -> FarPoint {
+    fn point(&self, ids: [i32; 3], base: &FarPoint) -> FarPoint {
         let offset = i64::from(self.vocabulary.offset());
-        [0, 1, 2].map(|axis| {
-            let value = i64::from(self.tokens[at + axis]);
+        let value = |id: i32| match self.vocabulary.engine() {
             // The one id without a value stands for a residual of -1.
-            let is_lost = value == -1 && self.vocabulary.engine() == Engine::Lr;
-            let value = if is_lost { -1 } else { value - offset };
-            base[axis].saturating_add(value)
-        })
+            Engine::Lr if id == -1 => -1,
+            _ => i64::from(id) - offset,
+        };
+        [0, 1, 2].map(|axis| base[axis].saturating_add(value(ids[axis])))
     }
 }
 

@@ -25,6 +25,7 @@ pub use vocabulary::{Engine, Vocabulary};
 
 use crate::mesh::grid_mesh::rotated_to_least;
 use crate::mesh::GridMesh;
+use crate::repair::{repair_on_grid, RepairOptions};
 use crate::tokenizer::{self, Grammar};
 use crate::{Result, Tokenizer, TriangleMesh};
 use decode::{Decoded, FarPoint};
@@ -85,12 +86,16 @@ impl EdgeRunner {
     }
 
     /// Whether the mesh is repaired first.
-    pub fn repairs(&self) -> bool {
+    pub fn does_repair(&self) -> bool {
         self.repair
     }
 
     /// The mesh on the grid that the tokens will describe.
     fn on_grid(&self, mesh: &TriangleMesh) -> Result<GridMesh> {
+        if self.repair {
+            let bins = self.resolution();
+            return Ok(repair_on_grid(mesh, bins, &RepairOptions::default())?.mesh);
+        }
         mesh.check()?;
         Ok(GridMesh {
             vertices: grid::quantize(mesh, self.vocabulary.bins())?,

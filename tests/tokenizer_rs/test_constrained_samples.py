@@ -1,0 +1,82 @@
+"""Whatever is sampled under the mask from random logits decodes to an oriented manifold."""
+
+from collections import Counter
+
+import numpy as np
+import pytest
+import tokenizer_rs
+
+from tests.tokenizer_rs.families import FAMILIES, OWN_TOPOLOGY
+
+ROWS = 50
+
+
+def sample(tokenizer, n_tokens, seed):
+    """ROWS sequences of at most `n_tokens` tokens, each drawn evenly from what the grammar allows."""
+    grammar = tokenizer.grammar_batch(ROWS)
+    random = np.random.default_rng(seed)
+    steps = []
+    for n_written in range(n_tokens):
+        allowed = grammar.allowed(remaining=n_tokens - n_written)
+        assert allowed.shape == (ROWS, tokenizer.vocab_size + 1)
+        assert allowed.any(axis=1).all()
+        logits = np.where(allowed, random.random(allowed.shape, dtype=np.float32), -1)
+        tokens = logits.argmax(axis=1)
+        grammar.advance(tokens)
+        steps.append(tokens)
+        if (tokens == tokenizer.eos_id).all():
+            break
+    assert grammar.can_end().all()
+    for row in np.stack(steps, axis=1):
+        ends = np.flatnonzero(row == tokenizer.eos_id)
+        assert len(ends), "the row has not ended within its budget"
+        yield row[: ends[0]]
+
+
+def assert_oriented_manifold(faces):
+    """By index: no face and no directed edge twice, at most two faces on an edge, one fan around a vertex."""
+    assert (faces[:, [0, 1, 2]] != faces[:, [1, 2, 0]]).all()
+    assert len({tuple(sorted(face)) for face in faces.tolist()}) == len(faces)
+    directed = [(a, b) for f in faces.tolist() for a, b in zip(f, f[1:] + f[:1], strict=True)]
+    assert max(Counter(directed).values(), default=0) <= 1
+    fans = {}
+    for a, b, c in faces.tolist():
+        for corner, start, end in ((a, b, c), (b, c, a), (c, a, b)):
+            fans.setdefault(corner, {})[start] = end
+    for fan in fans.values():
+        # Every neighbour leads on to at most one other and is led to by at most one, as no directed edge is
+        # twice: the fan is one path or one cycle if its start reaches all of it.
+        starts = set(fan) - set(fan.values())
+        assert len(starts) <= 1
+        at = next(iter(starts), next(iter(fan)))
+        n_steps = 0
+        while at in fan and n_steps < len(fan):
+            at = fan[at]
+            n_steps += 1
+        assert n_steps == len(fan)
+
+
+def check(name, n_samples, n_tokens):
+    tokenizer = FAMILIES[name]()
+    n_faces = 0
+    for seed in range(n_samples // ROWS):
+        for tokens in sample(tokenizer, n_tokens, seed):
+            vertices, faces = tokenizer.decode(tokens)
+            if name not in OWN_TOPOLOGY:
+                repaired = tokenizer_rs.repair(vertices, faces, tokenizer.resolution)
+                faces = repaired.faces
+            assert_oriented_manifold(faces)
+            n_faces += len(faces)
+    assert n_faces > n_samples / 2, "the samples are not all next to empty"
+
+
+@pytest.mark.parametrize("name", FAMILIES)
+def test_samples_decode_to_an_oriented_manifold(name):
+    check(name, n_samples=100, n_tokens=80)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", FAMILIES)
+@pytest.mark.parametrize("n_tokens", [40, 200])
+def test_ten_thousand_samples_decode_to_an_oriented_manifold(name, n_tokens):
+    check(name, n_samples=10_000, n_tokens=n_tokens)
