@@ -95,6 +95,9 @@ pub fn components(
     let mut number = vec![NONE; surfaces.len];
     let mut n_components = 0;
     for &f in &by_centre {
+        if n_components as usize == surfaces.len {
+            break;
+        }
         let number = &mut number[surfaces.of_face[f as usize] as usize];
         if *number == NONE {
             *number = n_components;

@@ -49,8 +49,8 @@ pub fn previous(h: u32) -> u32 {
 pub struct HalfEdges {
     /// The opposite of each half-edge, [`NONE`] or [`CROWDED`]; the two may run in the same direction.
     pub opposite: Vec<u32>,
-    /// Whether opposites always run in opposite directions.
-    pub is_oriented: bool,
+    /// One half-edge of each pair that runs in the same direction.
+    pub misaligned: Vec<u32>,
     /// Whether some edge has three faces or more.
     pub is_crowded: bool,
 }
@@ -82,7 +82,7 @@ impl HalfEdges {
         // Now every start has moved to the end of its bucket.
         let mut half_edges = Self {
             opposite: vec![NONE; sorted.len()],
-            is_oriented: true,
+            misaligned: Vec::new(),
             is_crowded: false,
         };
         // One past the place of the first half-edge with this higher end; old unless in the bucket at hand.
@@ -109,7 +109,9 @@ impl HalfEdges {
             NONE => {
                 self.opposite[g as usize] = h;
                 self.opposite[h as usize] = g;
-                self.is_oriented &= (first ^ entry) & 1 == 1;
+                if (first ^ entry) & 1 == 0 {
+                    self.misaligned.push(g);
+                }
             }
             second => {
                 if second != CROWDED {
@@ -167,7 +169,7 @@ impl HalfEdges {
             opposite[renumbered(h) as usize] = if o < CROWDED { renumbered(o) } else { o };
         }
         self.opposite = opposite;
-        self.is_oriented = true;
+        self.misaligned.clear();
     }
 
     /// Refuses an edge with more than two faces.
@@ -210,8 +212,10 @@ mod tests {
             half_edges.opposite.iter().filter(|&&h| h == NONE).count(),
             4
         );
-        assert!(!half_edges.is_oriented);
-        assert!(HalfEdges::new(4, &[[0, 1, 2], [2, 1, 3]]).is_oriented);
+        assert_eq!(half_edges.misaligned, [0]);
+        assert!(HalfEdges::new(4, &[[0, 1, 2], [2, 1, 3]])
+            .misaligned
+            .is_empty());
     }
 
     #[test]

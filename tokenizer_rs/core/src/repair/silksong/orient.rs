@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use crate::mesh::half_edge::{next, HalfEdges};
+use crate::mesh::half_edge::HalfEdges;
 use crate::mesh::Face;
 use crate::{MeshError, Result};
 
@@ -12,10 +12,10 @@ use crate::{MeshError, Result};
 ///
 /// A surface on which some loop turns over is refused.
 pub fn orient(faces: &mut [Face], half_edges: &mut HalfEdges) -> Result<usize> {
-    if half_edges.is_oriented {
+    if half_edges.misaligned.is_empty() {
         return Ok(0);
     }
-    let turned = faces_to_turn(faces, half_edges)?;
+    let turned = faces_to_turn(half_edges)?;
     let mut n_turned = 0;
     for (face, &turn) in faces.iter_mut().zip(&turned) {
         if turn {
@@ -27,12 +27,20 @@ pub fn orient(faces: &mut [Face], half_edges: &mut HalfEdges) -> Result<usize> {
     Ok(n_turned)
 }
 
-fn faces_to_turn(faces: &[Face], half_edges: &HalfEdges) -> Result<Vec<bool>> {
-    let mut turned = vec![false; faces.len()];
-    let mut is_fixed = vec![false; faces.len()];
+fn faces_to_turn(half_edges: &HalfEdges) -> Result<Vec<bool>> {
+    let n_faces = half_edges.opposite.len() / 3;
+    let mut is_misaligned = vec![false; half_edges.opposite.len()];
+    for &h in &half_edges.misaligned {
+        is_misaligned[h as usize] = true;
+        if let Some(o) = half_edges.across(h) {
+            is_misaligned[o as usize] = true;
+        }
+    }
+    let mut turned = vec![false; n_faces];
+    let mut is_fixed = vec![false; n_faces];
     let mut contradicting: Vec<u32> = Vec::new();
     let mut queue = VecDeque::new();
-    for seed in 0..faces.len() as u32 {
+    for seed in 0..n_faces as u32 {
         if is_fixed[seed as usize] {
             continue;
         }
@@ -41,7 +49,7 @@ fn faces_to_turn(faces: &[Face], half_edges: &HalfEdges) -> Result<Vec<bool>> {
             if std::mem::replace(&mut is_fixed[f as usize], true) {
                 continue;
             }
-            match verdict(f, faces, half_edges, &turned, &is_fixed) {
+            match verdict(f, half_edges, &is_misaligned, &turned, &is_fixed) {
                 Some(turn) => turned[f as usize] = turn,
                 None => contradicting.push(f),
             }
@@ -61,20 +69,18 @@ fn faces_to_turn(faces: &[Face], half_edges: &HalfEdges) -> Result<Vec<bool>> {
 /// Whether to turn face `f`; nothing if its fixed neighbours contradict each other.
 fn verdict(
     f: u32,
-    faces: &[Face],
     half_edges: &HalfEdges,
+    is_misaligned: &[bool],
     turned: &[bool],
     is_fixed: &[bool],
 ) -> Option<bool> {
-    let start = |h: u32| faces.as_flattened()[next(h) as usize];
     let (mut n_wrong, mut n_fixed, mut n_fixed_wrong) = (0, 0, 0);
     for h in 3 * f..3 * f + 3 {
         let Some(o) = half_edges.across(h) else {
             continue;
         };
         let g = o as usize / 3;
-        // Two half-edges on an edge run in the same direction if they start at the same vertex.
-        let is_wrong = (start(h) == start(o)) ^ turned[f as usize] ^ turned[g];
+        let is_wrong = is_misaligned[h as usize] ^ turned[f as usize] ^ turned[g];
         n_wrong += u32::from(is_wrong);
         if is_fixed[g] {
             n_fixed += 1;
@@ -106,7 +112,7 @@ mod tests {
         assert_eq!(faces[2], [2, 3, 1]);
         let anew = HalfEdges::new(4, &faces);
         assert_eq!(half_edges.opposite, anew.opposite);
-        assert!(half_edges.is_oriented && anew.is_oriented);
+        assert!(half_edges.misaligned.is_empty() && anew.misaligned.is_empty());
     }
 
     #[test]

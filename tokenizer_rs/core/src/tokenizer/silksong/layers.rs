@@ -52,7 +52,7 @@ pub fn walk(
         let mut next: Vec<u32> = Vec::new();
         for &vertex in layers.last().into_iter().flatten() {
             let ring = rings.ring(vertex)?;
-            for v in first_unvisited_run(&ring, places) {
+            for v in first_unvisited_run(ring, places) {
                 // A position without a layer marks a vertex that waits for its layer to be complete.
                 let position = &mut places.position[v as usize];
                 if *position == NONE {

@@ -25,18 +25,25 @@ impl Rings {
     ) -> Self {
         let corners = faces.as_flattened();
         let opposite = &half_edges.opposite;
+        // Faces are visited as they lie in memory, so their place in the order has to be looked up.
+        let mut place = vec![0_u32; faces.len()];
+        for (i, &f) in (0..).zip(face_order) {
+            place[f as usize] = i;
+        }
         // The corner a ring begins at: the one after a boundary, else that of the first face.
         let mut first = vec![NONE; n_vertices];
         let mut n_faces = vec![0_u32; n_vertices];
         let mut has_boundary = vec![false; n_vertices];
-        for &f in face_order {
+        let is_earlier =
+            |f: u32, known: u32| known == NONE || place[f as usize] < place[known as usize / 3];
+        for f in 0..faces.len() as u32 {
             for corner in 3 * f..3 * f + 3 {
                 let v = corners[corner as usize] as usize;
                 n_faces[v] += 1;
                 if opposite[previous(corner) as usize] >= CROWDED {
                     has_boundary[v] = true;
                     first[v] = corner;
-                } else if first[v] == NONE {
+                } else if !has_boundary[v] && is_earlier(f, first[v]) {
                     first[v] = corner;
                 }
             }
