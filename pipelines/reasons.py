@@ -25,7 +25,9 @@ class Reason(StrEnum):
     TOO_LARGE = "TOO_LARGE"  # above size_bytes_limit
     # mesh_table: reading
     NOT_A_MESH = "NOT_A_MESH"  # content is something else: HTML page, JSON error, LFS pointer, image, ...
-    NEEDS_DECODER = "NEEDS_DECODER"  # a required extension that cannot be decoded (meshopt, instancing, unknown)
+    NEEDS_DECODER = (
+        "NEEDS_DECODER"  # a required extension that cannot be decoded (meshopt, instancing, unknown)
+    )
     MISSING_SIDE_FILE = "MISSING_SIDE_FILE"  # a buffer it names is absent, remote, or outside its folder
     LOAD = "LOAD"  # malformed: the reader raised, counts or indices do not fit
     NON_FINITE = "NON_FINITE"  # NaN or infinite coordinates
