@@ -30,8 +30,14 @@ def curate(
         list[str], typer.Argument(help="local:PATH, objaverse:PATH, shapenet:PATH or builtin:")
     ],
     out: OutFolder,
+    tokenizer: Annotated[
+        str | None, typer.Option(help="silksong (default), edgerunner, face_sequence or loom.")
+    ] = None,
     preset: Annotated[
-        str | None, typer.Option(help="Filter rules: a name in configs/rules or a YAML file.")
+        str | None,
+        typer.Option(
+            help="Filter rules: a name in configs/rules or a YAML file; the tokenizer's by default."
+        ),
     ] = None,
     workers: Annotated[int | None, typer.Option(help="Processes; 0 = one per core.")] = None,
     settings: Annotated[Path | None, typer.Option(help="YAML with curation settings that differ.")] = None,
@@ -39,7 +45,7 @@ def curate(
     """Meshes in; tables, ledger, shards and a manifest out. Only what changed is done again."""
     from meshloom import commands
 
-    commands.curate(sources, out, preset=preset, workers=workers, settings_file=settings)
+    commands.curate(sources, out, preset=preset, workers=workers, settings_file=settings, tokenizer=tokenizer)
 
 
 @app.command()

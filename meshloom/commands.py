@@ -47,11 +47,13 @@ class StageProgress:
 
 
 def curation_settings(
-    preset: str | None, workers: int | None, settings_file: Path | None
+    preset: str | None, workers: int | None, settings_file: Path | None, tokenizer: str | None = None
 ) -> CurationSettings:
     """Settings of a file, with what the command line changes."""
-    given = yaml.safe_load(settings_file.read_text()) if settings_file else {}
-    settings = CurationSettings.model_validate(given or {})
+    given = (yaml.safe_load(settings_file.read_text()) if settings_file else None) or {}
+    if tokenizer is not None:
+        given = {**given, "tokenizer": tokenizer_named(tokenizer)}
+    settings = CurationSettings.model_validate(given)
     if preset is not None:
         settings = settings.model_copy(update={"preset": preset})
     if workers is not None:
@@ -66,9 +68,10 @@ def curate(
     preset: str | None = None,
     workers: int | None = None,
     settings_file: Path | None = None,
+    tokenizer: str | None = None,
 ) -> CurationReport:
     """Run every stage over `sources` into `out` and print the ledger's summary."""
-    settings = curation_settings(preset, workers, settings_file)
+    settings = curation_settings(preset, workers, settings_file, tokenizer)
     with StageProgress() as progress:
         report = curate_sources(sources, out, settings, progress)
     console.print(report.summary(), soft_wrap=True)

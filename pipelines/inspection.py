@@ -216,7 +216,7 @@ def _viewer_data(walk: Walk) -> dict[str, Any]:
     return {
         "corners": base64.b64encode(corners.tobytes()).decode(),
         "colours": {
-            name: base64.b64encode(np.ascontiguousarray(values[walk.order], dtype=np.uint8)).decode()
+            name: base64.b64encode(values[walk.order].astype(np.uint8).tobytes()).decode()
             for name, values in colours.items()
         },
     }

@@ -1,7 +1,7 @@
 """Topology counts of a mesh, after welding exactly equal float32 positions."""
 
 from dataclasses import dataclass
-from typing import cast
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -43,7 +43,7 @@ def bounding_box_diagonal(vertices: NDArray[np.float64]) -> float:
     return float(np.linalg.norm(vertices.max(axis=0) - vertices.min(axis=0)))
 
 
-def edge_components(faces: NDArray[np.int32]) -> NDArray[np.int64]:
+def edge_components(faces: NDArray[np.integer[Any]]) -> NDArray[np.int64]:
     """Component (F,) of each face (F, 3): faces that share an edge are in the same one; numbered from 0."""
     from scipy.sparse import coo_array
     from scipy.sparse.csgraph import connected_components
@@ -72,7 +72,7 @@ class EdgeDefects:
     """Of two that traverse it in the same direction."""
 
 
-def edge_defects(vertices: NDArray[np.float64], faces: NDArray[np.int32]) -> EdgeDefects:
+def edge_defects(vertices: NDArray[np.float64], faces: NDArray[np.integer[Any]]) -> EdgeDefects:
     """Find the edges at fault of a mesh (V, 3), (F, 3) after welding exactly equal float32 positions."""
     positions = vertices.astype(np.float32) + np.float32(0)  # -0 is 0
     _, representative, welded = np.unique(positions, axis=0, return_index=True, return_inverse=True)

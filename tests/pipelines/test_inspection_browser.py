@@ -16,7 +16,8 @@ HOSTILE = "</title><img src=x onerror=alert(1)><script>alert(2)</script>"
 LOOK = """() => {
     const canvas = document.querySelector(".viewer canvas"), gl = canvas.getContext("webgl");
     const pixels = new Uint32Array(canvas.width * canvas.height);
-    gl.readPixels(0, 0, canvas.width, canvas.height, gl.RGBA, gl.UNSIGNED_BYTE, new Uint8Array(pixels.buffer));
+    const bytes = new Uint8Array(pixels.buffer);
+    gl.readPixels(0, 0, canvas.width, canvas.height, gl.RGBA, gl.UNSIGNED_BYTE, bytes);
     return [new Set(pixels).size, pixels.reduce((digest, pixel) => (Math.imul(digest, 31) + pixel) | 0, 0)];
 }"""
 

@@ -128,11 +128,11 @@ mod tests {
         for content in [
             encoded(b"\xef\xbb\xbf", &[b"v", b"1"]),
             encoded(b"\xff\xfe", &[b"v\0", b"1\0"]),
-            encoded(b"\xfe\xff", &[b"\0v", b"\01"]),
+            encoded(b"\xfe\xff", &[b"\0v", b"\x001"]),
             encoded(b"", &[b"v\0", b"1\0"]),
-            encoded(b"", &[b"\0v", b"\01"]),
+            encoded(b"", &[b"\0v", b"\x001"]),
             encoded(b"\xff\xfe\0\0", &[b"v\0\0\0", b"1\0\0\0"]),
-            encoded(b"\0\0\xfe\xff", &[b"\0\0\0v", b"\0\0\01"]),
+            encoded(b"\0\0\xfe\xff", &[b"\0\0\0v", b"\0\0\x001"]),
         ] {
             assert_eq!(decode(&content).unwrap().as_ref(), b"v1");
         }

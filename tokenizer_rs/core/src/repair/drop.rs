@@ -30,7 +30,9 @@ impl Triangles {
     ) -> Self {
         let mut sorted: Vec<(Face, bool, u32)> = Vec::with_capacity(faces.len());
         for (source, face) in (0..).zip(faces) {
-            let welded = face.map(|v| weld.class[v as usize]);
+            let [a, b, c] = *face;
+            let class = |v: u32| weld.class[v as usize];
+            let welded = [class(a), class(b), class(c)];
             let (corners, is_turned) = ascending(welded);
             if has_repeated_corner(&welded) {
                 log.degenerate_faces.push(source);
@@ -80,7 +82,11 @@ impl Triangles {
     pub fn corners_from(&self, corner: u32) -> [u32; 3] {
         let (f, slot) = (corner / 3, corner % 3);
         let step = 1 + u32::from(self.is_turned[f as usize]);
-        [slot, (slot + step) % 3, (slot + 2 * step) % 3].map(|slot| 3 * f + slot)
+        [
+            corner,
+            3 * f + (slot + step) % 3,
+            3 * f + (slot + 2 * step) % 3,
+        ]
     }
 
     /// Whether half-edge `h` runs from its lower to its higher vertex.

@@ -2,7 +2,6 @@
 //!
 //! Half-edge `3f + j` lies opposite to corner `j` of triangle `f`.
 
-use super::drop::end_slots;
 use crate::mesh::half_edge::NONE;
 use crate::mesh::Face;
 
@@ -24,28 +23,23 @@ impl Edges {
     /// Joins the two half-edges of every edge that has two; edges with more are contested. Cost O(F) for
     /// bounded valence, O(F log F) always.
     pub fn new(n_vertices: usize, corners: &[Face]) -> (Self, Contested) {
-        let half_edges = || {
-            corners.iter().zip(0_u32..).flat_map(|(face, f)| {
-                [0, 1, 2].map(|j| {
-                    let [low, high] = end_slots(j).map(|slot| face[slot as usize]);
-                    (low, high, 3 * f + j)
-                })
-            })
-        };
         // Counting sort by the lower vertex, then each short bucket by the higher one.
         let mut offsets = vec![0_u32; n_vertices + 1];
-        for (low, _, _) in half_edges() {
-            offsets[low as usize + 1] += 1;
+        for [a, b, _] in corners {
+            offsets[*a as usize + 1] += 2;
+            offsets[*b as usize + 1] += 1;
         }
         for v in 0..n_vertices {
             offsets[v + 1] += offsets[v];
         }
         let mut next = offsets.clone();
         let mut sorted = vec![(0_u32, 0_u32); 3 * corners.len()];
-        for (low, high, h) in half_edges() {
-            let slot = &mut next[low as usize];
-            sorted[*slot as usize] = (high, h);
-            *slot += 1;
+        for (&[a, b, c], f) in corners.iter().zip(0_u32..) {
+            for (j, low, high) in [(0, b, c), (1, a, c), (2, a, b)] {
+                let slot = &mut next[low as usize];
+                sorted[*slot as usize] = (high, 3 * f + j);
+                *slot += 1;
+            }
         }
         drop(next);
 

@@ -75,12 +75,12 @@ impl Layout {
 
     /// The faces of the result.
     pub fn faces(&self, triangles: &Triangles, fans: &Fans) -> Vec<Face> {
+        let vertex = |corner: u32| self.of_fan[fans.of_corner[corner as usize] as usize];
         self.first_corners
             .iter()
             .map(|&corner| {
-                triangles
-                    .corners_from(corner)
-                    .map(|corner| self.of_fan[fans.of_corner[corner as usize] as usize])
+                let [a, b, c] = triangles.corners_from(corner);
+                [vertex(a), vertex(b), vertex(c)]
             })
             .collect()
     }

@@ -302,7 +302,10 @@ fn malformed_documents_are_refused() {
             {"bufferView": 0, "componentType": 5126, "count": 4, "type": "VEC3"},
             {"bufferView": 1, "componentType": component, "count": count, "type": "SCALAR"}]})
     };
-    let view = |view: Value| json!({"bufferViews": [view, {"buffer": 0, "byteLength": 24}]});
+    let view = |view: Value| {
+        let of_indices = json!({"buffer": 0, "byteOffset": 48, "byteLength": 24});
+        json!({"bufferViews": [view, of_indices]})
+    };
     for changes in [
         json!({"scene": 1}),
         json!({"scene": -1}),

@@ -171,7 +171,7 @@ impl Decoder {
         let linked = |a, b| {
             last.in_layer
                 .as_ref()
-                .map_or(true, |matrix| matrix.linked(a, b))
+                .is_none_or(|matrix| matrix.linked(a, b))
         };
         for (&u, columns) in current.iter().zip(between) {
             for (a, b) in consecutive(columns, last.vertices.len() as u32) {
