@@ -83,7 +83,7 @@ def compare_tokenizers(
     limits: WorkerLimits | None = None,
     progress: Callable[[str, int, int], None] = lambda *_: None,
 ) -> ComparisonReport:
-    """Give each file's mesh to each tokenizer that is named or available, write all tables and plots to `out`, and return the report.
+    """Give each file's mesh to each tokenizer, those available by default; write the report to `out`.
 
     A file that gives no mesh, and a mesh that a tokenizer refuses, are rows with a reason.
     Raises ValueError for a tokenizer that there is not, or where not one file gives a mesh (the reasons are

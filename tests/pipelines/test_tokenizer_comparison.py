@@ -79,7 +79,9 @@ def test_a_refused_mesh_is_a_row_with_its_code(out: Path) -> None:
     assert trials.height == 4 * len(NAMES)
     refused = trials.filter(tokenizer="silksong-reference", file="triangle.obj").row(0, named=True)
     assert (refused["code"], refused["n_tokens"], refused["is_exact"]) == ("NO_VALID_COMPONENT", None, None)
-    summary = pl.read_parquet(out / "summary.parquet").filter(tokenizer="silksong-reference", meshes="accepted")
+    summary = pl.read_parquet(out / "summary.parquet").filter(
+        tokenizer="silksong-reference", meshes="accepted"
+    )
     assert (summary["n_meshes"].item(), summary["n_refused"].item()) == (3, 1)
 
 
@@ -136,7 +138,9 @@ def test_the_table_for_people_names_tokenizers_and_reasons(out: Path) -> None:
 
 def test_meshes_that_all_accept_are_summed_up_apart(out: Path) -> None:
     summary = pl.read_parquet(out / "summary.parquet")
-    accepted, common = (summary.filter(meshes=name, tokenizer="edgerunner") for name in ("accepted", "common"))
+    accepted, common = (
+        summary.filter(meshes=name, tokenizer="edgerunner") for name in ("accepted", "common")
+    )
     assert (accepted["n_meshes"].item(), common["n_meshes"].item()) == (4, 3)
     assert accepted["n_faces"].item() - common["n_faces"].item() == 1
     assert set(summary.filter(meshes="common")["n_faces"]) == {common["n_faces"].item()}
