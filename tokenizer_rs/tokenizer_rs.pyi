@@ -170,10 +170,15 @@ class Silksong(Tokenizer):
         cls,
         resolution: int = 128,
         vertex_mode: Literal["block_offset", "xyz"] = "block_offset",
-        conformance: Literal["reference"] = "reference",
+        conformance: Literal["reference", "extended"] = "extended",
         limits: dict[str, int] | None = None,
+        drop_collinear: bool = False,
     ) -> Silksong:
-        """Make a tokenizer; `block_offset` needs 128 bins per axis, `xyz` takes any number."""
+        """Make a tokenizer; `block_offset` needs 128 bins per axis, `xyz` takes any number.
+
+        `reference` gives the tokens and faces of the published tokenizer, `extended` takes every mesh and
+        gives its own faces back; `drop_collinear` is for `extended`, `reference` always drops them.
+        """
     @property
     def vertex_mode(self) -> str:
         """How positions are written."""

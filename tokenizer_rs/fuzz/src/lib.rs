@@ -6,6 +6,7 @@
 #![forbid(unsafe_code)]
 
 mod bytes;
+mod families;
 mod targets;
 
 /// A function that must not panic, hang or use memory beyond its input's worth.

@@ -1,46 +1,76 @@
 //! The targets and what each of them claims.
 
-use meshloom_tokenizer_core::tokenizer::silksong::Silksong;
-use meshloom_tokenizer_core::Tokenizer;
+use meshloom_tokenizer_core::measure::measure;
+use meshloom_tokenizer_core::read::{read, Format, ReadLimits};
+use meshloom_tokenizer_core::repair::{check_guarantees, repair_grid_mesh, RepairOptions};
+use meshloom_tokenizer_core::tokenizer::loom::table::SlotTable;
+use meshloom_tokenizer_core::tokenizer::merges::Merges;
+use meshloom_tokenizer_core::tokenizer::TokenMask;
+use meshloom_tokenizer_core::{MeshError, TriangleMesh};
 
+use crate::families::{Family, EDGERUNNER, FACE_SEQUENCE, LOOM, MERGED, SILKSONG};
 use crate::{bytes, Target};
 
 /// Every target by name.
 pub const TARGETS: &[(&str, Target)] = &[
-    ("encode_silksong", |data| encode(&Silksong::default(), data)),
-    ("decode_silksong", |data| decode(&Silksong::default(), data)),
-    ("grammar_silksong", |data| {
-        grammar(&Silksong::default(), data)
-    }),
-    ("measure", measure),
+    ("silksong", |data| tokenizer(&SILKSONG, data)),
+    ("edgerunner", |data| tokenizer(&EDGERUNNER, data)),
+    ("face_sequence", |data| tokenizer(&FACE_SEQUENCE, data)),
+    ("loom", |data| tokenizer(&LOOM, data)),
+    ("merged", |data| tokenizer(&MERGED, data)),
+    ("json", json),
+    ("read_glb", |data| read_bytes(data, Format::Glb)),
+    ("read_gltf", |data| read_bytes(data, Format::Gltf)),
+    ("read_obj", |data| read_bytes(data, Format::Obj)),
+    ("read_off", |data| read_bytes(data, Format::Off)),
+    ("read_ply", |data| read_bytes(data, Format::Ply)),
+    ("read_stl", |data| read_bytes(data, Format::Stl)),
+    ("repair", repair),
+    ("measuring", measuring),
 ];
 
-/// A mesh is encoded to ids of the vocabulary, or refused.
-fn encode(tokenizer: &dyn Tokenizer, data: &[u8]) {
-    if let Ok(encoding) = tokenizer.encode(&bytes::triangle_mesh(data)) {
-        let vocabulary = 0..tokenizer.vocab_size() as i32;
-        assert!(encoding
-            .tokens
-            .iter()
-            .all(|token| vocabulary.contains(token)));
-        tokenizer
-            .decode(&encoding.tokens)
-            .expect("own tokens decode");
+/// The first byte chooses a member of the family and what is done with the rest.
+fn tokenizer(families: &[Family], data: &[u8]) {
+    let Some((&choice, rest)) = data.split_first() else {
+        return;
+    };
+    let family = &families[usize::from(choice) / 3 % families.len()];
+    match choice % 3 {
+        0 => encode(family, rest),
+        1 => decode(family, rest),
+        _ => grammar(family, rest),
     }
 }
 
-/// A sequence is decoded to a mesh whose faces name its vertices, or refused.
-fn decode(tokenizer: &dyn Tokenizer, data: &[u8]) {
-    let tokens = bytes::tokens(data, tokenizer.vocab_size());
-    if let Ok(mesh) = tokenizer.decode(&tokens) {
-        mesh.check().expect("decoded faces name decoded vertices");
+/// A mesh is encoded, and what was written decodes; or it is refused.
+fn encode(family: &Family, data: &[u8]) {
+    let tokenizer = family.tokenizer.as_ref();
+    let encoding = match tokenizer.encode(&bytes::triangle_mesh(data)) {
+        Ok(encoding) => encoding,
+        Err(error) => return assert_no_defect(&error),
+    };
+    assert!(
+        encoding.exact || !family.is_lossless,
+        "a lossless family lost something"
+    );
+    let mesh = tokenizer
+        .decode(&encoding.tokens)
+        .expect("own tokens decode");
+    check_decoded(family, &mesh);
+}
+
+/// A sequence is decoded or refused.
+fn decode(family: &Family, data: &[u8]) {
+    let tokenizer = family.tokenizer.as_ref();
+    match tokenizer.decode(&bytes::tokens(data, tokenizer.vocab_size())) {
+        Ok(mesh) => check_decoded(family, &mesh),
+        Err(error) => assert_no_defect(&error),
     }
 }
 
 /// A walk along allowed tokens can always be ended, and what it wrote decodes.
-fn grammar(tokenizer: &dyn Tokenizer, data: &[u8]) {
-    use meshloom_tokenizer_core::tokenizer::TokenMask;
-
+fn grammar(family: &Family, data: &[u8]) {
+    let tokenizer = family.tokenizer.as_ref();
     let mut state = tokenizer.grammar();
     let mut tokens = Vec::new();
     for pair in data.chunks_exact(2) {
@@ -56,7 +86,7 @@ fn grammar(tokenizer: &dyn Tokenizer, data: &[u8]) {
         }
         let choice = usize::from(u16::from_le_bytes([pair[0], pair[1]])) % n_choices;
         let token = mask.iter().nth(choice).expect("counted");
-        state.advance(token).expect("allowed");
+        state.advance(token).expect("an allowed token is taken");
         tokens.push(token);
     }
     let promised = tokens.len() + state.tokens_to_end();
@@ -69,15 +99,86 @@ fn grammar(tokenizer: &dyn Tokenizer, data: &[u8]) {
         tokens.push(token);
     }
     assert!(state.can_end());
-    tokenizer
+    let mesh = tokenizer
         .decode(&tokens)
         .expect("an allowed sequence decodes");
+    check_decoded(family, &mesh);
+}
+
+fn check_decoded(family: &Family, mesh: &TriangleMesh) {
+    mesh.check().expect("decoded faces name decoded vertices");
+    if family.decodes_manifold {
+        check_guarantees(mesh.vertices.len(), &mesh.faces).expect("the decoder gives a manifold");
+    }
+}
+
+/// Errors that say the library, not its input, is wrong.
+fn assert_no_defect(error: &MeshError) {
+    assert!(
+        !matches!(error.code(), "INTERNAL" | "REPAIR_DEFECT"),
+        "{error}"
+    );
+}
+
+/// Files of merges and of slot tables are read or refused.
+fn json(data: &[u8]) {
+    let text = String::from_utf8_lossy(data);
+    if let Ok(merges) = Merges::from_json(&text) {
+        let again = Merges::from_json(&merges.to_json().expect("read merges are written"));
+        assert_eq!(
+            again.expect("written merges are read").pairs(),
+            merges.pairs()
+        );
+    }
+    if let Ok(table) = SlotTable::from_json(&text) {
+        table.to_json().expect("a read table is written");
+    }
+}
+
+/// A file is read to a mesh within the limits, or refused.
+fn read_bytes(data: &[u8], format: Format) {
+    let limits = ReadLimits {
+        max_triangles: 10_000,
+        max_bytes: 1 << 20,
+    };
+    match read(data, format, None, &limits) {
+        Ok(loaded) => {
+            loaded.mesh.check().expect("read faces name read vertices");
+            assert!((1..=limits.max_triangles).contains(&loaded.mesh.faces.len()));
+        }
+        Err(error) => assert_no_defect(&error),
+    }
+}
+
+/// A repair keeps its guarantees, and repairing again changes nothing.
+fn repair(data: &[u8]) {
+    let Some((&choice, rest)) = data.split_first() else {
+        return;
+    };
+    let mesh = bytes::grid_mesh(rest, 16);
+    let options = RepairOptions {
+        weld: choice & 1 == 0,
+        drop_collinear: choice & 2 != 0,
+        outward: choice & 4 != 0,
+        ..RepairOptions::default()
+    };
+    let repaired = repair_grid_mesh(&mesh, &options).expect("a mesh with valid faces is repaired");
+    check_guarantees(repaired.mesh.vertices.len(), &repaired.mesh.faces).expect("guaranteed");
+    let n_faces = repaired.mesh.faces.len() + repaired.log.n_dropped_faces();
+    assert_eq!(
+        n_faces,
+        mesh.faces.len(),
+        "a face is neither kept nor logged"
+    );
+    let again = repair_grid_mesh(&repaired.mesh, &options).expect("its own result is repaired");
+    assert_eq!(again.mesh, repaired.mesh);
 }
 
 /// Counting never fails on a mesh whose faces name its vertices.
-fn measure(data: &[u8]) {
+fn measuring(data: &[u8]) {
     let mesh = bytes::triangle_mesh(data);
-    if let Ok(counts) = meshloom_tokenizer_core::measure::measure(&mesh) {
+    if let Ok(counts) = measure(&mesh) {
         assert!(counts.boundary_edges <= counts.edges);
+        assert!(counts.components <= counts.faces.max(counts.vertices));
     }
 }

@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use meshloom_tokenizer_core::tokenizer::silksong::{Conformance, Silksong, VertexMode};
-use meshloom_tokenizer_core::Limits;
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
@@ -19,26 +18,29 @@ pub struct PySilksong(Arc<Silksong>);
 #[pymethods]
 impl PySilksong {
     #[new]
-    #[pyo3(signature = (resolution=128, vertex_mode="block_offset", conformance="reference", limits=None))]
+    #[pyo3(signature = (resolution=128, vertex_mode="block_offset", conformance="extended", limits=None, drop_collinear=false))]
     fn new(
         py: Python<'_>,
         resolution: i64,
         vertex_mode: &str,
         conformance: &str,
         limits: Option<&Bound<'_, PyDict>>,
+        drop_collinear: bool,
     ) -> PyResult<PyClassInitializer<Self>> {
         let values = whole_numbers(py, limits)?;
-        let build = || {
-            let mut limits = Limits::default();
+        let build = || -> meshloom_tokenizer_core::Result<Silksong> {
+            let conformance = Conformance::from_name(conformance)?;
+            let mut limits = conformance.limits();
             for (name, value) in &values {
                 limits.set(name, *value)?;
             }
-            Silksong::new(
+            let tokenizer = Silksong::new(
                 u32::try_from(resolution).unwrap_or(0),
                 VertexMode::from_name(vertex_mode)?,
-                Conformance::from_name(conformance)?,
+                conformance,
                 limits,
-            )
+            )?;
+            Ok(tokenizer.with_drop_collinear(drop_collinear))
         };
         let inner = Arc::new(build().map_err(|error| Failure::from(error).into_error(py))?);
         Ok(with_base(inner.clone(), Self(inner)))

@@ -1,4 +1,4 @@
-//! Tokens to mesh.
+//! Tokens to mesh, by the published rules.
 //!
 //! Each closed layer gives faces inside itself and faces to the layer before. A sequence that breaks off or
 //! stops making sense keeps what was decoded so far.
@@ -6,14 +6,14 @@
 use super::between_layer;
 use super::cycle_basis::triangles;
 use super::in_layer::InLayer;
-use super::vocabulary::Token;
-use super::{Conformance, Silksong};
+use super::sequence::{Event, Events};
+use super::Silksong;
 use crate::mesh::clean::{first_of_equal, sorted};
 use crate::mesh::quantize::dequantize;
 use crate::mesh::{Face, GridPoint};
-use crate::{MeshError, Result, TriangleMesh};
+use crate::{Result, TriangleMesh};
 
-/// Decodes a sequence; see [`Silksong`].
+/// Decodes a sequence as the published tokenizer does.
 pub fn decode(tokenizer: &Silksong, tokens: &[i32]) -> Result<TriangleMesh> {
     let vocabulary = tokenizer.vocabulary();
     let mut decoder = Decoder {
@@ -24,48 +24,26 @@ pub fn decode(tokenizer: &Silksong, tokens: &[i32]) -> Result<TriangleMesh> {
         layer_index: 0,
         layer_vertices: vocabulary.layer_vertices(),
     };
-    let fail = |position, reason| Err(MeshError::InvalidTokens { position, reason });
-    let mut last_block = None;
-    let mut in_component = false;
-    let mut at = 0;
-    while at < tokens.len() {
-        let token = vocabulary.token(tokens[at]);
-        if token == Token::End {
-            break;
-        }
-        if !in_component && token != Token::Component {
-            return fail(at, "no component has begun");
-        }
-        let mut n_read = 1;
-        match token {
-            Token::Component => {
-                in_component = true;
-                decoder.begin_component();
-            }
-            Token::LayerEnd => {
-                if !decoder.close_layer(tokenizer.conformance()) {
+    for event in Events::new(vocabulary, tokens) {
+        match event? {
+            Event::Component => decoder.begin_component(),
+            Event::LayerEnd => {
+                if !decoder.close_layer() {
                     break;
                 }
             }
-            Token::InLayer(value) => match decoder.layer.rows.last_mut() {
-                Some(row) => row.in_layer.push(value),
-                None => return fail(at, "topology before the first vertex of a layer"),
-            },
-            Token::BetweenLayer(column, code) => match decoder.layer.rows.last_mut() {
-                Some(row) => row.between_layers.push((column, code)),
-                None => return fail(at, "topology before the first vertex of a layer"),
-            },
-            Token::Coordinate(_) => {
-                let Some((point, n)) = vocabulary.read_position(&tokens[at..], &mut last_block)
-                else {
-                    break;
-                };
-                decoder.push_vertex(point);
-                n_read = n;
+            Event::Vertex(point) => decoder.push_vertex(point),
+            Event::InLayer(value) => {
+                if let Some(row) = decoder.layer.rows.last_mut() {
+                    row.in_layer.push(value);
+                }
             }
-            Token::End => break,
+            Event::BetweenLayer(column, code) => {
+                if let Some(row) = decoder.layer.rows.last_mut() {
+                    row.between_layers.push((column, code));
+                }
+            }
         }
-        at += n_read;
     }
 
     // A triangle may be found both inside a layer and between two: the first stands.
@@ -127,7 +105,7 @@ impl Decoder {
     }
 
     /// Emits the faces of the layer; false if its matrices cannot be rebuilt.
-    fn close_layer(&mut self, conformance: Conformance) -> bool {
+    fn close_layer(&mut self) -> bool {
         let layer = std::mem::take(&mut self.layer);
         let mut in_layer = None;
         if self.layer_index > 0 {
@@ -145,9 +123,7 @@ impl Decoder {
                 .iter()
                 .map(|row| between_layer::decode_row(n_columns, &row.between_layers))
                 .collect();
-            match conformance {
-                Conformance::Reference => self.emit(&layer.vertices, &matrix, &between),
-            }
+            self.emit(&layer.vertices, &matrix, &between);
             in_layer = Some(matrix);
         }
         self.last = Previous {
@@ -227,7 +203,7 @@ mod tests {
 
     #[test]
     fn what_ends_early_keeps_what_was_decoded() {
-        let tokenizer = Silksong::default();
+        let tokenizer = Silksong::reference();
         assert_eq!(tokenizer.decode(&[]).unwrap(), TriangleMesh::default());
         assert_eq!(
             tokenizer
@@ -261,7 +237,7 @@ mod tests {
             tokens.extend([5659, 6990, 208, 460]);
         }
         tokens.extend([1, 5659, 6990, 208, 460, 2]);
-        let mesh = Silksong::default().decode(&tokens).unwrap();
+        let mesh = Silksong::reference().decode(&tokens).unwrap();
         assert_eq!((mesh.vertices.len(), mesh.faces.len()), (202, 0));
     }
 }

@@ -1,4 +1,4 @@
-//! Mesh to tokens: clean, repair, orient, walk the layers, write.
+//! Mesh to tokens by the published rules: clean, repair, orient, walk the layers, write.
 
 use super::between_layer;
 use super::in_layer;
@@ -43,7 +43,7 @@ pub struct Encoding {
     pub sequence_components: Vec<u32>,
 }
 
-/// Encodes a mesh; see [`Silksong`].
+/// Encodes a mesh as the published tokenizer does.
 pub fn encode(tokenizer: &Silksong, mesh: &TriangleMesh) -> Result<Encoding> {
     let limits = tokenizer.limits();
     let vocabulary = tokenizer.vocabulary();
@@ -160,14 +160,7 @@ fn write_components(
             encoding.statistics.cc_max_layer.push(-1);
             continue;
         }
-        let layers = walk(
-            start[0],
-            c as u32,
-            &rings,
-            &mut places,
-            tokenizer.conformance(),
-            limits.layer_number,
-        )?;
+        let layers = walk(start[0], c as u32, &rings, &mut places, limits.layer_number)?;
         let statistics = &mut encoding.statistics;
         statistics.cc_max_layer.push(layers.len() as i32 - 1);
         statistics.max_l = statistics.max_l.max(layers.len() - 1);
@@ -285,6 +278,27 @@ impl Writer<'_> {
     }
 }
 
+impl Encoding {
+    /// Whether every component was found to decode to its faces, and none was left out. The reference level does
+    /// not look.
+    pub fn is_exact(&self) -> bool {
+        let round_trip = self.statistics.round_trip;
+        round_trip.is_some_and(|found| found.n_inexact_components == 0)
+            && self.component_valid.iter().all(|&valid| valid)
+    }
+
+    /// Counts a row of `n_tokens` in-layer or between-layer tokens, if it needed more than one.
+    pub(super) fn count_row(&mut self, kind: &str, n_tokens: usize) {
+        if n_tokens > 1 {
+            *self
+                .statistics
+                .token_statistic
+                .entry(format!("{kind}_{n_tokens}"))
+                .or_default() += 1;
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -313,14 +327,14 @@ mod tests {
 
     #[test]
     fn the_published_cube() {
-        let encoding = Silksong::default().encode_in_detail(&cube()).unwrap();
+        let encoding = Silksong::reference().encode_in_detail(&cube()).unwrap();
         assert_eq!(
             encoding.tokens[..9],
             [0, 5659, 6990, 1, 6107, 9294, 208, 460, 5666]
         );
         assert_eq!(encoding.tokens.len(), 34);
         assert_eq!(encoding.statistics.compression_rate, "31.48 %");
-        let decoded = Silksong::default().decode(&encoding.tokens).unwrap();
+        let decoded = Silksong::reference().decode(&encoding.tokens).unwrap();
         assert_eq!((decoded.vertices.len(), decoded.faces.len()), (8, 12));
     }
 

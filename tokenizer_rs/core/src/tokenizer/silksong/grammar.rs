@@ -5,6 +5,7 @@
 //! ```
 
 use super::vocabulary::{Token, VertexMode, Vocabulary, COMPONENT, COMPONENT_END, LAYER_END};
+use super::Conformance;
 use crate::tokenizer::grammar::{not_allowed, Grammar, TokenMask};
 use crate::Result;
 
@@ -31,6 +32,8 @@ enum Place {
 #[derive(Debug, Clone)]
 pub struct SilksongGrammar {
     vocabulary: Vocabulary,
+    /// The least offset that a row may name outside its head.
+    least_offset: usize,
     layer_number_limit: usize,
     place: Place,
     n_read: usize,
@@ -42,9 +45,18 @@ pub struct SilksongGrammar {
 
 impl SilksongGrammar {
     /// The state before the first token.
-    pub fn new(vocabulary: Vocabulary, layer_number_limit: usize) -> Self {
+    pub fn new(
+        vocabulary: Vocabulary,
+        conformance: Conformance,
+        layer_number_limit: usize,
+    ) -> Self {
         Self {
             vocabulary,
+            // At the extended level the offsets that a head covers name a ring instead.
+            least_offset: match conformance {
+                Conformance::Reference => HEAD_BITS,
+                Conformance::Extended => 0,
+            },
             layer_number_limit,
             place: Place::Between,
             n_read: 0,
@@ -73,7 +85,7 @@ impl SilksongGrammar {
     /// The first offset that a row may name outside its head, and the first that it may not.
     fn offsets(&self, least: usize) -> (i32, i32) {
         let most = self.vocabulary.layer_vertices() - 1 - HEAD_BITS;
-        let first = least.max(HEAD_BITS).min(most);
+        let first = least.max(self.least_offset).min(most);
         (self.vocabulary.offset(first), self.vocabulary.offset(most))
     }
 }

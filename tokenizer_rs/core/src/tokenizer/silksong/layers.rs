@@ -1,7 +1,6 @@
 //! Walks a component in layers around its start vertex.
 
 use super::rings::Rings;
-use super::Conformance;
 use crate::mesh::half_edge::NONE;
 use crate::{MeshError, Result};
 
@@ -37,12 +36,8 @@ pub fn walk(
     component: u32,
     rings: &Rings,
     places: &mut Places,
-    conformance: Conformance,
     layer_number_limit: usize,
 ) -> Result<Vec<Vec<u32>>> {
-    let collect = match conformance {
-        Conformance::Reference => first_unvisited_run,
-    };
     places.layer[start as usize] = 0;
     places.position[start as usize] = 0;
     let mut layers = vec![vec![start]];
@@ -57,7 +52,7 @@ pub fn walk(
         let mut next: Vec<u32> = Vec::new();
         for &vertex in layers.last().into_iter().flatten() {
             let ring = rings.ring(vertex)?;
-            for v in collect(&ring, places) {
+            for v in first_unvisited_run(&ring, places) {
                 // A position without a layer marks a vertex that waits for its layer to be complete.
                 let position = &mut places.position[v as usize];
                 if *position == NONE {

@@ -7,10 +7,12 @@ pub mod between_layer;
 pub mod cycle_basis;
 pub mod decode;
 pub mod encode;
+pub mod extended;
 pub mod grammar;
 pub mod in_layer;
 pub mod layers;
 pub mod rings;
+pub mod sequence;
 pub mod statistics;
 pub mod vocabulary;
 pub mod window;
@@ -28,8 +30,10 @@ use grammar::SilksongGrammar;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Conformance {
     /// Same tokens and same decoded faces as the published tokenizer, its losses included.
-    #[default]
     Reference,
+    /// Same vocabulary and grammar, every mesh taken, and decoded to its own faces; see [`extended`].
+    #[default]
+    Extended,
 }
 
 impl Conformance {
@@ -37,8 +41,9 @@ impl Conformance {
     pub fn from_name(name: &str) -> Result<Self> {
         match name {
             "reference" => Ok(Self::Reference),
+            "extended" => Ok(Self::Extended),
             _ => Err(MeshError::InvalidInput(format!(
-                "unknown conformance level {name:?}; the levels are: reference"
+                "unknown conformance level {name:?}; the levels are: reference, extended"
             ))),
         }
     }
@@ -47,6 +52,19 @@ impl Conformance {
     pub fn name(self) -> &'static str {
         match self {
             Self::Reference => "reference",
+            Self::Extended => "extended",
+        }
+    }
+
+    /// The limits of the level: the published ones, and at the extended level no least size of a component.
+    pub fn limits(self) -> Limits {
+        let published = Limits::default();
+        match self {
+            Self::Reference => published,
+            Self::Extended => Limits {
+                min_component_faces: 1,
+                ..published
+            },
         }
     }
 }
@@ -57,20 +75,31 @@ pub struct Silksong {
     vocabulary: Vocabulary,
     conformance: Conformance,
     limits: Limits,
+    drops_collinear: bool,
 }
 
 impl Default for Silksong {
     fn default() -> Self {
-        let limits = Limits::default();
-        Self {
-            vocabulary: Vocabulary::standard(&limits),
-            conformance: Conformance::default(),
-            limits,
-        }
+        Self::standard(Conformance::default())
     }
 }
 
 impl Silksong {
+    /// The published tokenizer: 128 bins, blocks and offsets.
+    pub fn reference() -> Self {
+        Self::standard(Conformance::Reference)
+    }
+
+    fn standard(conformance: Conformance) -> Self {
+        let limits = conformance.limits();
+        Self {
+            vocabulary: Vocabulary::standard(&limits),
+            conformance,
+            limits,
+            drops_collinear: false,
+        }
+    }
+
     /// A tokenizer for `resolution` bins per axis.
     pub fn new(
         resolution: u32,
@@ -83,7 +112,21 @@ impl Silksong {
             vocabulary,
             conformance,
             limits,
+            drops_collinear: false,
         })
+    }
+
+    /// Whether faces whose corners lie on a line are dropped at the extended level; by default they are kept.
+    /// The reference level always drops them.
+    #[must_use]
+    pub fn with_drop_collinear(mut self, drops_collinear: bool) -> Self {
+        self.drops_collinear = drops_collinear;
+        self
+    }
+
+    /// See [`Silksong::with_drop_collinear`].
+    pub fn drops_collinear(&self) -> bool {
+        self.drops_collinear
     }
 
     /// The id ranges.
@@ -105,7 +148,10 @@ impl Silksong {
 impl Silksong {
     /// Tokens of a mesh with everything that was found on the way.
     pub fn encode_in_detail(&self, mesh: &TriangleMesh) -> Result<Encoding> {
-        encode::encode(self, mesh)
+        match self.conformance {
+            Conformance::Reference => encode::encode(self, mesh),
+            Conformance::Extended => extended::encode::encode(self, mesh),
+        }
     }
 
     /// The part of an encoding that all families share.
@@ -115,11 +161,11 @@ impl Silksong {
             faces: encoding.faces.clone(),
         };
         tokenizer::Encoding {
-            exact: decodes_to(self, &encoding.tokens, &mesh),
+            exact: encoding.is_exact() || decodes_to(self, &encoding.tokens, &mesh),
             tokens: encoding.tokens.clone(),
             mesh,
             face_order: encoding.face_order.clone(),
-            statistics: encoding.statistics.counts().to_vec(),
+            statistics: encoding.statistics.counts(),
         }
     }
 }
@@ -130,7 +176,10 @@ impl Tokenizer for Silksong {
     }
 
     fn decode(&self, tokens: &[i32]) -> Result<TriangleMesh> {
-        decode::decode(self, tokens)
+        match self.conformance {
+            Conformance::Reference => decode::decode(self, tokens),
+            Conformance::Extended => extended::decode::decode(self, tokens),
+        }
     }
 
     fn resolution(&self) -> u32 {
@@ -142,7 +191,11 @@ impl Tokenizer for Silksong {
     }
 
     fn grammar(&self) -> Box<dyn Grammar> {
-        let state = SilksongGrammar::new(self.vocabulary.clone(), self.limits.layer_number);
+        let state = SilksongGrammar::new(
+            self.vocabulary.clone(),
+            self.conformance,
+            self.limits.layer_number,
+        );
         Box::new(state)
     }
 

@@ -57,13 +57,34 @@ pub struct Statistics {
     pub token_statistic: BTreeMap<String, usize>,
     /// Start vertex of each component, tokenised or not, and its successor in the first face.
     pub start_half_edges: Vec<[u32; 2]>,
+    /// What the search for an exact sequence did; at the extended level only.
+    pub round_trip: Option<RoundTrip>,
+}
+
+/// What the search for an exact sequence did.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct RoundTrip {
+    /// Walks that were replayed, over all components.
+    pub n_tries: usize,
+    /// Components that do not decode to their faces.
+    pub n_inexact_components: usize,
+    /// Faces that are not decoded.
+    pub missing_faces: usize,
+    /// Faces that are decoded and were not encoded.
+    pub extra_faces: usize,
+    /// Faces that are decoded the wrong way round.
+    pub flipped_faces: usize,
+    /// Vertices whose ring had to be named among several.
+    pub n_named_rings: usize,
+    /// Cuts through components whose layers were too long or too many.
+    pub n_cuts: usize,
 }
 
 impl Statistics {
     /// The whole numbers of the table row with their column names.
-    pub fn counts(&self) -> [(&'static str, i64); 26] {
+    pub fn counts(&self) -> Vec<(&'static str, i64)> {
         let n = |value: usize| value as i64;
-        [
+        let mut counts = vec![
             ("vert_num", n(self.vert_num)),
             ("face_num", n(self.face_num)),
             ("vert_num_process", n(self.vert_num_process)),
@@ -91,7 +112,19 @@ impl Statistics {
             ("CC_invalid_face_num", n(self.cc_invalid_face_num)),
             ("resolution", i64::from(self.resolution)),
             ("OP_num", 3),
-        ]
+        ];
+        if let Some(round_trip) = &self.round_trip {
+            counts.extend([
+                ("n_tries", n(round_trip.n_tries)),
+                ("n_inexact_components", n(round_trip.n_inexact_components)),
+                ("missing_faces", n(round_trip.missing_faces)),
+                ("extra_faces", n(round_trip.extra_faces)),
+                ("flipped_faces", n(round_trip.flipped_faces)),
+                ("n_named_rings", n(round_trip.n_named_rings)),
+                ("n_cuts", n(round_trip.n_cuts)),
+            ]);
+        }
+        counts
     }
 }
 
