@@ -18,8 +18,8 @@ from pipelines.pictures import (
     funnel_plot,
     histogram,
     pairs_sheet,
-    ratio_plot,
     panels_sheet,
+    ratio_plot,
     render_mesh,
     to_png,
 )
