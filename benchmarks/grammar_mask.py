@@ -2,8 +2,9 @@
 
     python benchmarks/grammar_mask.py [EXPERIMENT] [ROWS] [STEPS]
 
-Random weights of an experiment (default demo, 64 rows, 200 steps) generate with and without the grammar, on
-the GPU where there is one. Prints the milliseconds of a step, those spent on the mask in Rust, and their share.
+Random weights of an experiment (default demo, 64 rows, 200 steps) generate with and without the grammar,
+on the GPU where there is one. Prints the milliseconds of a step, those spent on the mask in Rust, and their
+share.
 """
 
 import sys

@@ -215,8 +215,9 @@ def _viewer_data(walk: Walk) -> dict[str, Any]:
     corners = walk.vertices[walk.faces[walk.order]].astype("<f4")
     return {
         "corners": base64.b64encode(corners.tobytes()).decode(),
-        "colours": {
-            name: base64.b64encode(values[walk.order].astype(np.uint8).tobytes()).decode()
+        # a list: JSON in a template comes with its keys sorted
+        "colours": [
+            [name, base64.b64encode(values[walk.order].astype(np.uint8).tobytes()).decode()]
             for name, values in colours.items()
-        },
+        ],
     }

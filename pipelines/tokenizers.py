@@ -58,16 +58,17 @@ class EdgeRunnerSettings(_Family):
         default="lr_absco",
         description="With absolute coordinates; the published `lr` writes ids of -1, which lose vertices.",
     )
-    sort: Literal["stable"] = "stable"
+    sort: Literal["stable", "reference"] = "stable"
     repair: bool = Field(default=True, description="Repair first; without, the mesh is taken as it is.")
 
 
 class FaceSequenceSettings(_Family):
-    """Nine coordinates a face, in sorted order (MeshGPT, arXiv 2311.15475)."""
+    """Nine coordinates a face, in sorted order (MeshGPT, arXiv 2311.15475; MeshXL, arXiv 2405.20853)."""
 
     name: Literal["face_sequence"] = "face_sequence"
     resolution: int = Field(default=128, ge=2)
-    order: Literal["meshgpt"] = "meshgpt"
+    order: Literal["meshgpt", "meshxl"] = "meshgpt"
+    repair: bool = Field(default=True, description="Repair first; without, the mesh is taken as it is.")
 
 
 class LoomSettings(_Family):

@@ -83,8 +83,8 @@ def test_what_the_viewer_gets_are_the_faces_in_order():
     data = json.loads(re.search(r'id="viewer-data">(.*?)</script>', html, re.DOTALL)[1])
     corners = np.frombuffer(base64.b64decode(data["corners"]), dtype="<f4").reshape(-1, 3, 3)
     np.testing.assert_allclose(corners, walk.vertices[walk.faces[walk.order]], atol=1e-6)
-    assert set(data["colours"]) == {"order of visits", "component", "layer"}
-    colours = np.frombuffer(base64.b64decode(data["colours"]["order of visits"]), dtype=np.uint8)
+    assert [name for name, _ in data["colours"]] == ["order of visits", "component", "layer"]
+    colours = np.frombuffer(base64.b64decode(data["colours"][0][1]), dtype=np.uint8)
     brightness = colours.reshape(-1, 3) @ [0.3, 0.6, 0.1]
     assert brightness[-1] > 2 * brightness[0]
 

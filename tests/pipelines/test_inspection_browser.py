@@ -85,7 +85,7 @@ def test_the_viewer_draws_and_follows_slider_and_pointer(written: Path) -> None:
         assert len({whole, half, nothing, layers, turned, nearer}) == 6
 
         page.locator(".viewer button").click()
-        page.wait_for_function("document.querySelector('.viewer button').textContent === 'play'")
+        page.locator(".viewer button", has_text="play").wait_for(timeout=120_000)
         assert output.inner_text() == f"{total} of {total} faces"
         browser.close()
     assert [url for url in requests if not url.startswith(("file:", "data:"))] == []

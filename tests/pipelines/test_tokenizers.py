@@ -52,6 +52,7 @@ def test_settings_without_a_name_are_silksongs():
     [
         ({"name": "runes"}, "'silksong', 'edgerunner', 'face_sequence', 'loom'"),
         ({"name": "edgerunner", "engine": "lr"}, "Input should be 'lr_absco'"),
+        ({"name": "face_sequence", "drop_duplicates": True}, "Extra inputs are not permitted"),
         ({"name": "loom", "conformance": "extended"}, "Extra inputs are not permitted"),
         ({"conformance": "loose"}, "'reference' or 'extended'"),
         ("silksong", "silksong"),
