@@ -109,7 +109,12 @@ def test_compare_tokenizers_says_what_it_found_and_where(tmp_path: Path, torus: 
         f"{out}/comparison.md",
     ):
         assert told in done.stdout
-    assert pl.read_parquet(out / "trials.parquet")["file"].to_list() == ["sphere.ply", "torus.obj"]
+    trials = pl.read_parquet(out / "trials.parquet")
+    assert trials.select("file", "tokenizer").rows() == [
+        (file, tokenizer)
+        for file in ("sphere.ply", "torus.obj")
+        for tokenizer in ("edgerunner", "silksong-reference")
+    ]
 
 
 @pytest.mark.parametrize(
