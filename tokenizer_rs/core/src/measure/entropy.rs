@@ -92,8 +92,8 @@ impl AdaptiveCoder {
     fn code_symbol(&mut self, symbol: u32, context: &mut [u32]) -> Result<()> {
         let mut probability = 1.0 / (f64::from(self.vocab_size) + 1.0);
         let mut shorter = EMPTY;
-        for j in 0..=self.order {
-            let before = std::mem::replace(&mut context[j], shorter);
+        for (j, last) in context.iter_mut().enumerate() {
+            let before = std::mem::replace(last, shorter);
             let string = self.extended(before, symbol)?;
             let count = &mut self.counts[string as usize];
             let (n_seen, n_different) = &mut self.followers[before as usize];

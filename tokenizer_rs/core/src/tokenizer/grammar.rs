@@ -40,7 +40,11 @@ impl TokenMask {
         for (word, &bits) in self.words.iter_mut().zip(&other.words) {
             *word |= bits;
         }
-        if let Some(last) = self.words.last_mut().filter(|_| self.size % 64 > 0) {
+        if let Some(last) = self
+            .words
+            .last_mut()
+            .filter(|_| !self.size.is_multiple_of(64))
+        {
             *last &= (1 << (self.size % 64)) - 1;
         }
     }

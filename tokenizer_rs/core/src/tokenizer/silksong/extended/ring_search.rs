@@ -292,7 +292,7 @@ impl RingSearch {
         let neighbours = graph.neighbours(self.vertex);
         let next_new = self.new_arcs.get(self.n_new_used).copied();
         let is_in_order = |arc: usize| {
-            next_new.map_or(true, |next| arc <= next) || self.new_arcs.binary_search(&arc).is_err()
+            next_new.is_none_or(|next| arc <= next) || self.new_arcs.binary_search(&arc).is_err()
         };
         if tail > self.vertex {
             let first = graph.first_slot(tail);
