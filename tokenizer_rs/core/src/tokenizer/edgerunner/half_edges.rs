@@ -147,7 +147,7 @@ fn after(h: u32) -> u32 {
 }
 
 fn before(h: u32) -> u32 {
-    if h % 3 == 0 {
+    if h.is_multiple_of(3) {
         h + 2
     } else {
         h - 1

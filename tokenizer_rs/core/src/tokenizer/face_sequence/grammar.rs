@@ -136,7 +136,7 @@ impl Grammar for FaceSequenceGrammar {
     }
 
     fn can_end(&self) -> bool {
-        self.n_read > 0 && self.n_read % 9 == 0
+        self.n_read > 0 && self.n_read.is_multiple_of(9)
     }
 
     fn closing_token(&self) -> Option<i32> {
