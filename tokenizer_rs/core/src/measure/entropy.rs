@@ -24,7 +24,6 @@ const END: u32 = u32::MAX - 1;
 #[derive(Debug, Clone)]
 pub struct AdaptiveCoder {
     vocab_size: u32,
-    order: usize,
     /// The strings seen, each named by the string without its last symbol, and that symbol.
     strings: HashMap<(u32, u32), u32>,
     /// How often each string was coded: its last symbol after the others.
@@ -49,7 +48,6 @@ impl AdaptiveCoder {
         }
         let mut coder = Self {
             vocab_size,
-            order,
             strings: HashMap::new(),
             counts: vec![0],
             followers: vec![(0, 0)],

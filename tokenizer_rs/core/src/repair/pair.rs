@@ -148,7 +148,7 @@ mod tests {
 
     #[test]
     fn a_thick_book_is_cut() {
-        let page = |i: u32| ([f64::from(i), 1.0], i % 2 == 0);
+        let page = |i: u32| ([f64::from(i), 1.0], i.is_multiple_of(2));
         let joins = |n| joined(&(0..n).map(page).collect::<Vec<_>>());
         assert!(joins(16).iter().all(Option::is_some));
         assert!(joins(17).iter().all(Option::is_none));
