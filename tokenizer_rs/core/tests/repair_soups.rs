@@ -290,7 +290,7 @@ fn soups_of_two_faces_an_edge() {
             let [a, b, c] = face;
             let edges = [[a, b], [b, c], [c, a]].map(BTreeSet::from);
             let is_free =
-                |edge: &BTreeSet<u32>| edge.len() == 2 && n_uses.get(edge).map_or(true, |&n| n < 2);
+                |edge: &BTreeSet<u32>| edge.len() == 2 && n_uses.get(edge).is_none_or(|&n| n < 2);
             if edges.iter().all(is_free) {
                 edges
                     .into_iter()
