@@ -272,7 +272,7 @@ fn what_cannot_be_named_is_tried_from_elsewhere() {
     assert!(!encoding.is_exact());
     let round_trip = encoding.statistics.round_trip.unwrap();
     assert_eq!(round_trip.n_inexact_components, 1);
-    assert_eq!((round_trip.missing_faces, round_trip.extra_faces), (0, 1));
+    assert_eq!(round_trip.extra_faces, 1);
     assert!(round_trip.n_tries > 2);
 }
 
