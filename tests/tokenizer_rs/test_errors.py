@@ -54,7 +54,8 @@ def test_bad_coordinates_are_named(value):
 def test_nothing_to_encode():
     refused("NO_VALID_COMPONENT", np.zeros((0, 3)), np.zeros((0, 3), dtype=int))
     refused("NO_VALID_COMPONENT", VERTICES, np.zeros((0, 3), dtype=int))
-    refused("NO_VALID_COMPONENT", VERTICES, FACES[:1])
+    refused("NO_VALID_COMPONENT", VERTICES, FACES[:1], conformance="reference")
+    refused("NO_VALID_COMPONENT", VERTICES, FACES[:1, [0, 0, 1]])
 
 
 def test_any_whole_or_real_dtype_is_taken():
@@ -74,9 +75,13 @@ def test_limits_are_kept_and_named():
     refused("TOO_MANY_FACES_RAW", limits={"max_face_num_raw": 11})
     refused("TOKEN_LIMIT", limits={"token_limit": 33})
     refused("NO_VALID_COMPONENT", limits={"min_CC_face": 13})
-    refused("VALENCE_LIMIT", limits={"NM_max_edge_graph": 4})
-    refused("LAYER_NUMBER_LIMIT", limits={"layer_number_limit": 2})
-    tokenizer_rs.Silksong(limits={"layer_number_limit": 3, "token_limit": 34}).encode(VERTICES, FACES)
+    refused("LAYER_NUMBER_LIMIT", limits={"layer_number_limit": 1})
+    reference = {"conformance": "reference"}
+    refused("VALENCE_LIMIT", limits={"NM_max_edge_graph": 4}, **reference)
+    refused("LAYER_NUMBER_LIMIT", limits={"layer_number_limit": 2}, **reference)
+    for options in ({}, reference):
+        limits = {"layer_number_limit": 3, "token_limit": 34}
+        tokenizer_rs.Silksong(limits=limits, **options).encode(VERTICES, FACES)
 
 
 @pytest.mark.parametrize(
@@ -103,7 +108,7 @@ def test_bad_options_say_what_there_is(options, text):
 def test_a_link_with_a_million_cycles_ends_soon(n):
     start = time.monotonic()
     try:
-        encoding = tokenizer_rs.Silksong().encode(*cone_over_complete_graph(n))
+        encoding = tokenizer_rs.Silksong(conformance="reference").encode(*cone_over_complete_graph(n))
         assert encoding.statistics["non_manifold_vert_cnt"] > 0
     except tokenizer_rs.MeshError as error:
         assert error.code.startswith("NM_")  # noqa: PT017

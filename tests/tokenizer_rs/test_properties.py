@@ -8,7 +8,12 @@ from hypothesis import strategies as st
 
 from tests.tokenizer_rs.test_silksong_golden import check_manifold, check_tokens_say_the_edges
 
-TOKENIZERS = [tokenizer_rs.Silksong(), tokenizer_rs.Silksong(16, "xyz", limits={"layer_vertex_limit": 8})]
+SMALL = {"resolution": 16, "vertex_mode": "xyz", "limits": {"layer_vertex_limit": 8}}
+TOKENIZERS = [
+    tokenizer_rs.Silksong(conformance=level, **options)
+    for level in ("reference", "extended")
+    for options in ({}, SMALL)
+]
 CODES = {
     "VALENCE_LIMIT", "NM_VERT_LIMIT", "NM_PARTITION", "NM_LABEL", "EDGE_STILL_NONMANIFOLD", "NON_ORIENTABLE",
     "TOO_MANY_FACES", "RING", "LAYER_NUMBER_LIMIT", "LAYER_VERTEX_LIMIT", "NO_VALID_COMPONENT",
@@ -38,7 +43,7 @@ def random_ids(tokenizer):
     return st.lists(pieces, max_size=60).map(lambda found: sum(found, [0, *vertex[0], 1]))
 
 
-@pytest.mark.parametrize("tokenizer", TOKENIZERS, ids=["blocks", "small"])
+@pytest.mark.parametrize("tokenizer", TOKENIZERS, ids=["blocks", "small", "extended", "extended small"])
 @settings(max_examples=300, deadline=None)
 @given(data=st.data())
 def test_decoding_never_crashes(tokenizer, data):

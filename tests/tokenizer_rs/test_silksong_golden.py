@@ -44,7 +44,7 @@ def normalized(vertices, bound=0.95):
 @cache
 def tokenizer(mode=4, resolution=128, limits=()):
     name = {3: "xyz", 4: "block_offset"}[mode]
-    return tokenizer_rs.Silksong(resolution=resolution, vertex_mode=name, limits=dict(limits))
+    return tokenizer_rs.Silksong(resolution, name, conformance="reference", limits=dict(limits))
 
 
 def encoded(case, mode=4, resolution=128):

@@ -29,9 +29,9 @@ pub enum Verdict {
     Stop,
 }
 
-/// Most decisions the search may look at for each number of gaps: this many, and so many per neighbour.
-const STEPS: usize = 1024;
-const STEPS_PER_NEIGHBOUR: usize = 32;
+/// Most alternatives the search may look at for each number of gaps: this many, and so many per neighbour.
+const STEPS: usize = 4096;
+const STEPS_PER_NEIGHBOUR: usize = 128;
 /// Gaps tried beyond the one of a boundary. Only broken sequences need them.
 const MORE_GAPS: usize = 2;
 
@@ -65,6 +65,8 @@ pub struct RingSearch {
     arc_of_head: Vec<u32>,
     /// Arcs whose order is given: neighbours that this ring is the first to name.
     new_arcs: Vec<usize>,
+    /// The other arcs but the one the walk starts with.
+    old_arcs: Vec<usize>,
     n_new_used: usize,
     n_used: usize,
     n_ring: usize,
@@ -125,6 +127,7 @@ impl RingSearch {
         let place = |v: u32| neighbours.binary_search(&v).unwrap_or(0);
         self.arcs.clear();
         self.new_arcs.clear();
+        self.old_arcs.clear();
         self.arc_of_head.clear();
         self.arc_of_head.resize(neighbours.len(), NONE);
         self.n_ring = 0;
@@ -157,6 +160,8 @@ impl RingSearch {
             let is_new = graph.parent(head) == vertex && graph.layer(head) > graph.layer(vertex);
             if is_new && has_no_face {
                 self.new_arcs.push(arc);
+            } else {
+                self.old_arcs.push(arc);
             }
         }
         self.is_used.clear();
@@ -165,6 +170,7 @@ impl RingSearch {
         self.n_used = 0;
         if let Some(start) = start {
             self.new_arcs.retain(|&arc| arc != start);
+            self.old_arcs.retain(|&arc| arc != start);
             self.is_used[start] = true;
             self.n_used = 1;
             self.places.clear();
@@ -200,9 +206,11 @@ impl RingSearch {
                 let at = self.choices.len();
                 self.list_choices(tail, n_gaps_left > 0, graph, thirds);
                 let end = self.choices.len();
-                is_open = at < end && self.n_steps_left >= end - at;
+                // What was looked at for the list counts as well.
+                let n_steps = graph.neighbours(tail).len() + self.old_arcs.len();
+                is_open = at < end && self.n_steps_left >= n_steps;
                 if is_open {
-                    self.n_steps_left -= end - at;
+                    self.n_steps_left -= n_steps;
                     self.places.push(Place { at, end });
                     self.take(&mut n_gaps_left);
                 } else {
@@ -313,8 +321,9 @@ impl RingSearch {
             }
         }
         if with_gaps {
-            for arc in 0..self.arcs.len() {
-                if !self.is_used[arc] && is_in_order(arc) {
+            let next_new = next_new.into_iter();
+            for arc in self.old_arcs.iter().copied().chain(next_new) {
+                if !self.is_used[arc] {
                     self.choices.push(Choice {
                         arc,
                         is_joined: false,
