@@ -37,7 +37,7 @@ pub fn next(h: u32) -> u32 {
 
 /// The half-edge or corner before `h` in its face.
 pub fn previous(h: u32) -> u32 {
-    if h % 3 == 0 {
+    if h.is_multiple_of(3) {
         h + 2
     } else {
         h - 1
@@ -157,7 +157,7 @@ impl HalfEdges {
     pub fn renumber_turned(&mut self, turned: &[bool]) {
         let renumbered = |h: u32| {
             let f = h / 3;
-            if h % 3 > 0 && turned[f as usize] {
+            if !h.is_multiple_of(3) && turned[f as usize] {
                 // The second and the third half-edge change places.
                 6 * f + 3 - h
             } else {
