@@ -103,8 +103,8 @@ impl Digits {
 
     /// The offset of a position in the full form.
     pub fn offset(&self, position: &GridPoint, origin: &GridPoint) -> GridPoint {
-        [0, 1, 2]
-            .map(|i| (position[i] - origin[i] + self.resolution / 2).rem_euclid(self.resolution))
+        // The number of bins is a power of two.
+        [0, 1, 2].map(|i| (position[i] - origin[i] + self.resolution / 2) & (self.resolution - 1))
     }
 
     /// First offset of the near form, by axis.

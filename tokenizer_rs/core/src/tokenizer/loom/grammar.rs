@@ -5,18 +5,21 @@
 //! is allowed only where everything that closes by itself fits together; promises that turn out to be
 //! impossible to keep later on are given up by leaving the ring, which is always allowed.
 
+use std::ops::Range;
+
 use super::digits::Form;
 use super::operation::{Offset, Operation};
 use super::reach::Reach;
 use super::ring::Sheet;
-use super::state::{far_operation, LoomState, Pending};
+use super::state::{LoomState, Pending};
 use super::surface::Target;
 use super::vocabulary::{
-    Command, Vocabulary, CLASS_VALENCES, GOES_ON, MOST_CLOSES, MOST_LOOP, MOST_VALENCE,
+    Command, Token, Vocabulary, CLASS_VALENCES, GOES_ON, MOST_CLOSES, MOST_LOOP, MOST_VALENCE,
     VALENCE_SPLIT_FREE,
 };
 use super::write::{canonical_offset, is_near};
 use super::{deferred, valence, Scheme};
+use crate::mesh::GridPoint;
 use crate::tokenizer::grammar::{not_allowed, Grammar, TokenMask};
 use crate::Result;
 
@@ -64,47 +67,70 @@ impl LoomGrammar {
             Vec::new()
         };
         let vocabulary = self.vocabulary();
+        let (slots, full, near) = (runs(&reach.slots), runs(&full), runs(&near));
         for &class in classes {
-            for &slot in &reach.slots {
-                mask.insert(vocabulary.slot(class, slot));
+            for run in &slots {
+                let first = vocabulary.slot(class, run.start);
+                mask.insert_range(first, first + run.len() as i32);
             }
             for (form, digits) in [(Form::Full, &full), (Form::Near, &near)] {
-                for &digit in digits {
-                    mask.insert(vocabulary.first(class, form, digit));
+                for run in digits {
+                    let first = vocabulary.first(class, form, run.start);
+                    mask.insert_range(first, first + run.len() as i32);
                 }
             }
         }
     }
 
-    fn insert_opening(&self, mask: &mut TokenMask) {
-        if self.scheme() == Scheme::Deferred {
-            return self.insert_vertex(mask, &[0]);
+    /// Classes that the next vertex may have.
+    fn classes(&self) -> Vec<u32> {
+        let surface = &self.state.surface;
+        match (self.scheme(), self.state.pending) {
+            (_, Pending::Valence(_)) => vec![0],
+            (Scheme::Valence, _) => {
+                let fitting = self.fitting(false);
+                (0..self.vocabulary().n_classes())
+                    .filter(|class| fitting.contains(CLASS_VALENCES.start() + class))
+                    .collect()
+            }
+            (Scheme::Deferred, _) if surface.is_opening() => vec![0],
+            (Scheme::Deferred, _) => (0..=deferred::most_closes(surface, MOST_CLOSES)).collect(),
         }
-        self.insert_valences(mask, valence::Fitting::ANY);
     }
 
-    /// Scheme V: vertices whose valence fits.
-    fn insert_valences(&self, mask: &mut TokenMask, fitting: valence::Fitting) {
-        let classes: Vec<u32> = (0..self.vocabulary().n_classes())
-            .filter(|class| fitting.contains(CLASS_VALENCES.start() + class))
-            .collect();
-        self.insert_vertex(mask, &classes);
-        for &command in self.vocabulary().commands() {
-            let fits = match command {
-                Command::Valence(valence) => fitting.contains(valence),
-                Command::FarValence => fitting.reaches(MOST_VALENCE + 1),
-                _ => false,
-            };
-            if fits {
-                self.insert_command(mask, command);
+    /// Scheme V: the valences or loop lengths that fit.
+    fn fitting(&self, is_loop: bool) -> valence::Fitting {
+        if self.state.surface.is_opening() {
+            valence::Fitting::ANY
+        } else {
+            valence::fitting(&self.state.surface, is_loop)
+        }
+    }
+
+    /// What may come next and is no vertex in a class.
+    fn insert_commands(&self, mask: &mut TokenMask) {
+        let is_opening = self.state.surface.is_opening();
+        if self.scheme() == Scheme::Valence {
+            let valences = self.fitting(false);
+            let loops = (!is_opening).then(|| self.fitting(true));
+            for (id, command) in self.vocabulary().commands() {
+                let fits = match command {
+                    Command::Valence(valence) => valences.contains(valence),
+                    Command::FarValence => valences.reaches(MOST_VALENCE + 1),
+                    Command::Loop(length) => loops.is_some_and(|loops| loops.contains(length)),
+                    Command::FarLoop => loops.is_some_and(|loops| loops.reaches(MOST_LOOP + 1)),
+                    _ => false,
+                };
+                if fits {
+                    mask.insert(id);
+                }
             }
         }
-    }
-
-    fn insert_gate(&self, mask: &mut TokenMask) {
-        match self.scheme() {
-            Scheme::Valence => self.insert_valence_gate(mask),
-            Scheme::Deferred => self.insert_deferred_gate(mask),
+        if is_opening {
+            return;
+        }
+        if self.scheme() == Scheme::Deferred {
+            self.insert_closings(mask);
         }
         self.insert_command(mask, Command::Leave);
         self.insert_splits(mask);
@@ -119,30 +145,13 @@ impl LoomGrammar {
         }
     }
 
-    fn insert_valence_gate(&self, mask: &mut TokenMask) {
-        let surface = &self.state.surface;
-        self.insert_valences(mask, valence::fitting(surface, false));
-        let loops = valence::fitting(surface, true);
-        for &command in self.vocabulary().commands() {
-            let fits = match command {
-                Command::Loop(length) => loops.contains(length),
-                Command::FarLoop => loops.reaches(MOST_LOOP + 1),
-                _ => false,
-            };
-            if fits {
-                self.insert_command(mask, command);
-            }
-        }
-    }
-
-    fn insert_deferred_gate(&self, mask: &mut TokenMask) {
+    /// Scheme D: faces closed at the gate, and its boundary.
+    fn insert_closings(&self, mask: &mut TokenMask) {
         let surface = &self.state.surface;
         let is_last = surface
             .gate()
             .zip(surface.active())
             .is_some_and(|((_, f), ring)| f.is_boundary && ring.len == 2);
-        let classes: Vec<u32> = (0..=deferred::most_closes(surface, MOST_CLOSES)).collect();
-        self.insert_vertex(mask, &classes);
         let is_possible = |operation| deferred::check(surface, operation).is_ok();
         if !self.state.has_stopped_closing && is_possible(Operation::CloseAhead) {
             self.insert_command(mask, Command::CloseAhead);
@@ -267,9 +276,8 @@ impl LoomGrammar {
     fn insert_numbers(&self, mask: &mut TokenMask, command: Command, complete: &[u32], sum: u32) {
         let vocabulary = self.vocabulary();
         let fitting = match command {
-            Command::FarValence if self.state.surface.is_opening() => valence::Fitting::ANY,
-            Command::FarValence => valence::fitting(&self.state.surface, false),
-            Command::FarLoop => valence::fitting(&self.state.surface, true),
+            Command::FarValence => self.fitting(false),
+            Command::FarLoop => self.fitting(true),
             _ => {
                 for number in self.numbers(command, complete) {
                     if let Some(rest) = number.checked_sub(sum) {
@@ -280,8 +288,8 @@ impl LoomGrammar {
             }
         };
         let first = sum
-            + match far_operation(command, [0; 3]) {
-                Operation::Loop { .. } if command == Command::FarLoop => MOST_LOOP + 1,
+            + match command {
+                Command::FarLoop => MOST_LOOP + 1,
                 _ => MOST_VALENCE + 1,
             };
         for number in (0..GOES_ON).filter(|number| fitting.contains(first + number)) {
@@ -292,28 +300,50 @@ impl LoomGrammar {
         }
     }
 
-    fn mask(&self) -> TokenMask {
-        let mut mask = TokenMask::new(self.vocabulary().size() as usize);
-        self.allowed(&mut mask);
-        mask
+    /// Digits that may come next.
+    fn digits(&self, form: Form, n_read: usize, offset: &GridPoint) -> Vec<u32> {
+        let format = self.state.format();
+        let reach = Reach::new(format, &self.state.surface.predictions());
+        reach.digits(format, form, n_read, offset)
     }
-}
 
-impl Grammar for LoomGrammar {
-    fn allowed(&self, mask: &mut TokenMask) {
+    /// Whether one token may come next; cheaper than the whole mask for the common ones.
+    fn permits(&self, token: i32) -> bool {
+        let format = self.state.format();
+        match (self.vocabulary().token(token), self.state.pending) {
+            (Some(Token::Slot(class, slot)), Pending::Nothing | Pending::Valence(_)) => {
+                let predictions = self.state.surface.predictions();
+                let position = format.slots.position(slot, &predictions, &format.digits);
+                position.is_some_and(|position| {
+                    !predictions.taken.contains(&Some(position))
+                        && format.slots.find(&predictions, &position) == Some(slot)
+                        && self.classes().contains(&class)
+                })
+            }
+            (Some(Token::First(class, form, digit)), Pending::Nothing | Pending::Valence(_)) => {
+                self.classes().contains(&class) && self.digits(form, 0, &[0; 3]).contains(&digit)
+            }
+            (Some(Token::Slot(..) | Token::First(..)) | None, _) => false,
+            _ => {
+                let mut mask = TokenMask::new(self.vocabulary().size() as usize);
+                self.insert_others(&mut mask);
+                mask.contains(token)
+            }
+        }
+    }
+
+    /// Everything that may come next but a vertex in a class.
+    fn insert_others(&self, mask: &mut TokenMask) {
         match self.state.pending {
-            Pending::Nothing if self.state.surface.is_opening() => self.insert_opening(mask),
-            Pending::Nothing => self.insert_gate(mask),
-            Pending::Valence(_) => self.insert_vertex(mask, &[0]),
+            Pending::Nothing => self.insert_commands(mask),
+            Pending::Valence(_) => {}
             Pending::Digits {
                 form,
                 n_read,
                 offset,
                 ..
             } => {
-                let format = self.state.format();
-                let reach = Reach::new(format, &self.state.surface.predictions());
-                for digit in reach.digits(format, form, n_read, &offset) {
+                for digit in self.digits(form, n_read, &offset) {
                     mask.insert(self.vocabulary().later(n_read, digit));
                 }
             }
@@ -325,9 +355,18 @@ impl Grammar for LoomGrammar {
             } => self.insert_numbers(mask, command, &values[..n_values], sum),
         }
     }
+}
+
+impl Grammar for LoomGrammar {
+    fn allowed(&self, mask: &mut TokenMask) {
+        if matches!(self.state.pending, Pending::Nothing | Pending::Valence(_)) {
+            self.insert_vertex(mask, &self.classes());
+        }
+        self.insert_others(mask);
+    }
 
     fn advance(&mut self, token: i32) -> Result<()> {
-        if !self.mask().contains(token) {
+        if !self.permits(token) {
             return Err(not_allowed(
                 self.n_read,
                 "it may not follow the tokens before it",
@@ -351,7 +390,8 @@ impl Grammar for LoomGrammar {
         if self.state.pending == Pending::Nothing && !self.state.surface.is_opening() {
             return self.vocabulary().command(Command::Leave);
         }
-        let mask = self.mask();
+        let mut mask = TokenMask::new(self.vocabulary().size() as usize);
+        self.allowed(&mut mask);
         let first = mask.iter().next();
         first
     }
@@ -375,4 +415,12 @@ impl Grammar for LoomGrammar {
         }
         n_tokens
     }
+}
+
+/// Ascending numbers as ranges.
+fn runs(numbers: &[u32]) -> Vec<Range<u32>> {
+    numbers
+        .chunk_by(|a, b| a + 1 == *b)
+        .map(|run| run[0]..run[run.len() - 1] + 1)
+        .collect()
 }

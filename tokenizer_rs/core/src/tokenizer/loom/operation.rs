@@ -3,7 +3,7 @@
 use crate::mesh::GridPoint;
 
 /// Which node of the active ring closes a face over the gate.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Offset {
     /// So many steps after `f`.
     Ahead(u32),

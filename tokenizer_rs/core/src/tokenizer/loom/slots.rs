@@ -1,6 +1,6 @@
 //! Slots: common places of a vertex relative to a predictor, each one token.
 
-use std::collections::HashMap;
+use rustc_hash::FxHashMap;
 
 use super::digits::Digits;
 use super::prediction::{Predictions, N_PREDICTORS};
@@ -26,7 +26,7 @@ pub struct Slot {
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Slots {
     list: Vec<Slot>,
-    index: HashMap<Slot, u32>,
+    index: FxHashMap<Slot, u32>,
 }
 
 /// Sets of residuals, in ascending order of their longest component, then of the sum of the components' sizes,

@@ -258,7 +258,7 @@ fn drawn(tokenizer: &Loom, length: usize, share: usize, seed: &mut u64) -> Vec<i
     let is_slot =
         |token: &i32| matches!(vocabulary.token(*token), Some(vocabulary::Token::Slot(..)));
     let leave = vocabulary.command(vocabulary::Command::Leave).unwrap();
-    let first_command = vocabulary.command(vocabulary.commands()[0]).unwrap();
+    let first_command = vocabulary.commands().next().unwrap().0;
     let mut state = tokenizer.grammar();
     let mut tokens = Vec::new();
     while tokens.len() < length {

@@ -1,6 +1,6 @@
 //! A surface on which operations are tried without changing it.
 
-use std::collections::{HashMap, HashSet};
+use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::ring::{Node, Sheet};
 use super::surface::Surface;
@@ -10,12 +10,12 @@ use crate::mesh::GridPoint;
 #[derive(Debug)]
 pub struct Trial<'a> {
     surface: &'a Surface,
-    nodes: HashMap<u32, Node>,
+    nodes: FxHashMap<u32, Node>,
     n_added_nodes: u32,
     /// Whether each added vertex is a dummy.
     added_vertices: Vec<bool>,
-    links: HashSet<(u32, u32)>,
-    on_boundary: HashSet<u32>,
+    links: FxHashSet<(u32, u32)>,
+    on_boundary: FxHashSet<u32>,
 }
 
 impl<'a> Trial<'a> {
@@ -23,11 +23,11 @@ impl<'a> Trial<'a> {
     pub fn new(surface: &'a Surface) -> Self {
         Self {
             surface,
-            nodes: HashMap::new(),
+            nodes: FxHashMap::default(),
             n_added_nodes: 0,
             added_vertices: Vec::new(),
-            links: HashSet::new(),
-            on_boundary: HashSet::new(),
+            links: FxHashSet::default(),
+            on_boundary: FxHashSet::default(),
         }
     }
 

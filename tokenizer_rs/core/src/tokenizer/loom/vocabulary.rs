@@ -8,6 +8,8 @@
 //! numbers (256)
 //! ```
 
+use rustc_hash::FxHashMap;
+
 use super::digits::{Digits, Form, N_FIRST};
 use super::operation::Offset;
 use super::Scheme;
@@ -33,7 +35,7 @@ pub const DEFERRED_SPLIT_STEPS: std::ops::RangeInclusive<u32> = 1..=30;
 pub const MOST_CLOSES: u32 = 2;
 
 /// A token that is neither a digit nor a number.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Command {
     /// The next vertex has this valence.
     Valence(u32),
@@ -87,6 +89,7 @@ pub struct Vocabulary {
     /// First id of each level of later digits, from level 1 on, then of the commands.
     later: Vec<u32>,
     commands: Vec<Command>,
+    command_ids: FxHashMap<Command, i32>,
 }
 
 impl Vocabulary {
@@ -106,8 +109,10 @@ impl Vocabulary {
         for bits in &digits.bits()[1..] {
             later.push(later[later.len() - 1] + (1 << (3 * bits)));
         }
+        let first_command = later[later.len() - 1] as i32;
         Self {
             scheme,
+            command_ids: commands.iter().copied().zip(first_command..).collect(),
             n_slots: n_slots as u32,
             n_classes,
             class_len,
@@ -132,9 +137,9 @@ impl Vocabulary {
         self.class_len
     }
 
-    /// The commands in the order of their ids.
-    pub fn commands(&self) -> &[Command] {
-        &self.commands
+    /// The commands with their ids, in ascending order.
+    pub fn commands(&self) -> impl Iterator<Item = (i32, Command)> + '_ {
+        (self.first_command() as i32..).zip(self.commands.iter().copied())
     }
 
     fn first_command(&self) -> u32 {
@@ -166,8 +171,7 @@ impl Vocabulary {
 
     /// Id of a command, if it has one.
     pub fn command(&self, command: Command) -> Option<i32> {
-        let at = self.commands.iter().position(|&known| known == command)?;
-        Some((self.first_command() + at as u32) as i32)
+        self.command_ids.get(&command).copied()
     }
 
     /// Id of a number below [`N_NUMBERS`].
