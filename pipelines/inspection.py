@@ -7,10 +7,9 @@ The page is one file that needs no network. Names of files come from strangers a
 """
 
 import base64
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast
 
 import jinja2
 import numpy as np
@@ -29,6 +28,9 @@ from pipelines.pictures.traversal import (
 )
 from pipelines.storage import write_bytes
 from pipelines.tokenizers import TokenizerSettings, build_tokenizer
+
+if TYPE_CHECKING:
+    import tokenizer_rs
 
 SHOWN_TOKENS = 400
 PICTURE, PAGE = "inspection.png", "inspection.html"
@@ -49,7 +51,7 @@ _TEMPLATES = jinja2.Environment(
 )
 
 Positions = NDArray[np.float64]
-Indices = NDArray[np.integer[Any]]
+Indices = NDArray[np.int32]
 
 
 @dataclass(frozen=True)
@@ -84,7 +86,7 @@ class Inspection:
     repaired_vertices: Positions
     """On the tokenizer's grid"""
     repaired_faces: Indices
-    log: dict[str, Indices]
+    log: "tokenizer_rs.RepairLog"
     """By indices of the loaded mesh, as `tokenizer_rs.repair` names them"""
     before: dict[str, int | bool]
     after: dict[str, int | bool]
@@ -97,9 +99,10 @@ class Inspection:
         return repairs_in_words(self.log)
 
 
-def repairs_in_words(log: Mapping[str, Indices]) -> list[str]:
+def repairs_in_words(log: "tokenizer_rs.RepairLog") -> list[str]:
     """One line for each kind of change in the log of `tokenizer_rs.repair`; none where nothing was done."""
-    return [f"{len(log[key]):,} {text}" for key, text in _DONE.items() if len(log[key])]
+    counts = {kind: len(changes) for kind, changes in cast("dict[str, Indices]", log).items()}
+    return [f"{counts[kind]:,} {text}" for kind, text in _DONE.items() if counts[kind]]
 
 
 def inspect_mesh(name: str, vertices: Positions, faces: Indices, settings: TokenizerSettings) -> Inspection:
@@ -126,7 +129,7 @@ def inspect_mesh(name: str, vertices: Positions, faces: Indices, settings: Token
         defects=edge_defects(placed, faces),
         repaired_vertices=repaired.vertices,
         repaired_faces=repaired.faces,
-        log=dict(repaired.log),
+        log=repaired.log,
         before=measure(placed, faces),
         after=measure_by_index(repaired.vertices, repaired.faces),
         walk=walk,

@@ -82,7 +82,7 @@ class ComparisonReport:
         lines = ["# Tokenizers compared", "", self.title(), ""]
         for meshes, rows in self.sets().items():
             if meshes == "common":
-                lines += ["", f"The {rows['n_meshes'].max()} meshes that every tokenizer accepts:", ""]
+                lines += ["", f"The {rows['n_meshes'].to_list()[0]} meshes that every tokenizer accepts:", ""]
             titles = ["tokenizer", *(title for title, _ in COLUMNS.values())]
             cells = [titles, ["---"] * len(titles), *map(_cells, rows.iter_rows(named=True))]
             lines += [f"| {' | '.join(row)} |" for row in cells]

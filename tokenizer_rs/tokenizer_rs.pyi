@@ -259,8 +259,8 @@ class FaceSequence(Tokenizer):
         """Make a tokenizer for 2 to 65536 bins per axis.
 
         With `repair` the mesh is quantised and repaired first, and what is decoded is exactly the repaired
-        mesh; without, bins are rounded half to even. `drop_duplicates` keeps the first of several faces with the
-        same vertices, whatever their directions.
+        mesh; without, bins are rounded half to even. `drop_duplicates` keeps the first of several faces with
+        the same vertices, whatever their directions.
         """
     @property
     def order(self) -> str:
@@ -498,8 +498,8 @@ def tokenize_files(
 
     Columns: path, code, message (null where the file was read), n_geometries, n_unreferenced, topology (a map
     of the counts of `measure`), and for each tokenizer a struct of that name with the columns of
-    `Tokenizer.encode_batch`, null where the file was not read. A mesh is centred on the origin and its longest
-    side made 1.9 before it is encoded.
+    `Tokenizer.encode_batch`, null where the file was not read. A mesh is centred on the origin and its
+    longest side made 1.9 before it is encoded.
 
     Work runs ahead on `threads` threads, one per core by default; the number changes nothing in the rows. A
     file that is not finished `seconds_per_item` after it was begun is a row with the code TIME_LIMIT; its

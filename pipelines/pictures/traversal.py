@@ -24,7 +24,7 @@ _PALETTE = np.array(
 )
 _DOT = 0.013
 
-Vertices = NDArray[np.floating[Any]]
+Vertices = NDArray[np.float64]
 Faces = NDArray[np.integer[Any]]
 
 
