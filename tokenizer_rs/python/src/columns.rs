@@ -97,10 +97,30 @@ impl<'py> Columns<'py> {
         self.columns.set_item(name, column)
     }
 
-    /// Adds a column whose values are the rows of a record batch.
-    pub fn structs(&self, name: &str, batch: &Bound<'py, PyAny>) -> PyResult<()> {
-        self.columns
-            .set_item(name, batch.call_method0("to_struct_array")?)
+    /// Adds a column whose values are the rows of a record batch, null where `is_null`.
+    pub fn structs(
+        &self,
+        name: &str,
+        batch: &Bound<'py, PyAny>,
+        is_null: Vec<bool>,
+    ) -> PyResult<()> {
+        let py = self.arrow.py();
+        let keywords = PyDict::new(py);
+        keywords.set_item(
+            "fields",
+            batch
+                .getattr("schema")?
+                .try_iter()?
+                .collect::<PyResult<Vec<_>>>()?,
+        )?;
+        let mask = self
+            .arrow
+            .call_method1("array", (is_null.into_pyarray(py),))?;
+        keywords.set_item("mask", mask)?;
+        let structs = self.arrow.getattr("StructArray")?;
+        let arguments = (batch.getattr("columns")?,);
+        let column = structs.call_method("from_arrays", arguments, Some(&keywords))?;
+        self.columns.set_item(name, column)
     }
 
     /// The columns as a `pyarrow.RecordBatch`.

@@ -161,7 +161,8 @@ impl FileBatches {
             let rows: Vec<Option<&Row>> = rows.iter().map(Option::as_ref).collect();
             let encoded = Columns::new(py)?;
             add_encodings(&encoded, &rows)?;
-            columns.structs(name, &encoded.into_batch()?)?;
+            let is_null = rows.iter().map(Option::is_none).collect();
+            columns.structs(name, &encoded.into_batch()?, is_null)?;
         }
         columns.into_batch()
     }

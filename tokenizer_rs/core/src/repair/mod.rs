@@ -37,7 +37,7 @@ use crate::mesh::quantize::{dequantize, quantize};
 use crate::mesh::{Face, GridMesh, GridPoint, TriangleMesh};
 use crate::{MeshError, Result};
 use drop::Triangles;
-use edges::Edges;
+use edges::{Contested, Edges};
 use fans::Fans;
 use layout::Layout;
 use point::Point;
@@ -57,7 +57,8 @@ pub struct RepairOptions {
     /// Drop faces whose corners lie on a line.
     pub drop_collinear: bool,
     /// Turn each part so that its signed volume is not negative. Otherwise the majority of the faces
-    /// of a patch decides.
+    /// of a patch decides. With `weld` a part is what hangs together over edges of any number of faces before
+    /// any is cut, without it what hangs together afterwards; either way a second repair changes nothing.
     pub outward: bool,
 }
 
@@ -233,18 +234,21 @@ fn repair_points<P: Point>(
     if options.outward {
         outward::turn_outward(&mut triangles, &edges, &contested, position);
     }
-    log.flipped_faces = (0..triangles.len())
-        .filter(|&f| triangles.is_turned[f] != given[f])
-        .map(|f| triangles.source[f])
-        .collect();
-
     pair::pair_contested(&triangles, &mut edges, &contested, position);
     let mut fans = Fans::new(&triangles.corners, &edges);
     let detached = detach::detach(&mut edges, &contested, &fans);
     if !detached.is_empty() {
         fans = Fans::new(&triangles.corners, &edges);
     }
+    if options.outward && !options.weld {
+        // By index nothing is contested in the result, so that a second repair turns what hangs together now.
+        outward::turn_outward(&mut triangles, &edges, &Contested::default(), position);
+    }
     drop(edges);
+    log.flipped_faces = (0..triangles.len())
+        .filter(|&f| triangles.is_turned[f] != given[f])
+        .map(|f| triangles.source[f])
+        .collect();
     log.detached_faces = detached
         .iter()
         .map(|&corner| {
