@@ -3,6 +3,8 @@
 //! A slot is left out where an earlier one gives the same position, and a digit where every position in its
 //! block has a shorter form or belongs to a corner of the new face.
 
+use std::ops::Range;
+
 use super::digits::Form;
 use super::prediction::Predictions;
 use super::Format;
@@ -78,13 +80,24 @@ impl Reach {
         }
     }
 
-    /// The digits that may follow at a level, after digits that give this offset so far.
-    pub fn digits(&self, format: &Format, form: Form, level: usize, sofar: &GridPoint) -> Vec<u32> {
+    /// The digits that may follow at a level, after digits that give this offset so far, as ranges.
+    pub fn digits(
+        &self,
+        format: &Format,
+        form: Form,
+        level: usize,
+        sofar: &GridPoint,
+    ) -> Vec<Range<u32>> {
         let digits = &format.digits;
         let (bits, after) = (
             digits.digit_bits(form, level),
             digits.bits_after(form, level),
         );
+        let volume = 1_i64 << (3 * after);
+        let is_near_excluded = form == Form::Full && digits.has_near();
+        if !is_near_excluded && (self.points.len() as i64) < volume {
+            return vec![0..1 << (3 * bits)];
+        }
         let mut n_excluded = vec![0_i64; 1 << (3 * bits)];
         for point in &self.points {
             let full = digits.offset(point, &self.origin);
@@ -97,22 +110,23 @@ impl Reach {
                 n_excluded[digits.digit(form, level, &offset) as usize] += 1;
             }
         }
-        let volume = 1_i64 << (3 * after);
-        (0_u32..)
-            .zip(n_excluded)
-            .filter(|&(digit, n_excluded)| {
-                let near = match form {
-                    Form::Full if digits.has_near() => {
-                        let place = digits.place(form, level, digit);
-                        let start = [0, 1, 2].map(|i| sofar[i] + place[i]);
-                        near_volume(start, 1 << after, digits.near_start(), digits.near_len())
-                    }
-                    _ => 0,
-                };
-                n_excluded + near < volume
-            })
-            .map(|(digit, _)| digit)
-            .collect()
+        if is_near_excluded {
+            for (digit, n_excluded) in (0_u32..).zip(&mut n_excluded) {
+                let place = digits.place(form, level, digit);
+                let start = [0, 1, 2].map(|i| sofar[i] + place[i]);
+                *n_excluded +=
+                    near_volume(start, 1 << after, digits.near_start(), digits.near_len());
+            }
+        }
+        let mut runs = Vec::new();
+        let mut first = 0;
+        for (digit, _) in (0_u32..).zip(&n_excluded).filter(|(_, &n)| n >= volume) {
+            runs.push(first..digit);
+            first = digit + 1;
+        }
+        runs.push(first..n_excluded.len() as u32);
+        runs.retain(|run| !run.is_empty());
+        runs
     }
 }
 
