@@ -67,7 +67,7 @@ impl LoomGrammar {
             Vec::new()
         };
         let vocabulary = self.vocabulary();
-        let (slots, full, near) = (runs(&reach.slots), runs(&full), runs(&near));
+        let slots = runs(&reach.slots);
         for &class in classes {
             for run in &slots {
                 let first = vocabulary.slot(class, run.start);
@@ -301,7 +301,7 @@ impl LoomGrammar {
     }
 
     /// Digits that may come next.
-    fn digits(&self, form: Form, n_read: usize, offset: &GridPoint) -> Vec<u32> {
+    fn digits(&self, form: Form, n_read: usize, offset: &GridPoint) -> Vec<Range<u32>> {
         let format = self.state.format();
         let reach = Reach::new(format, &self.state.surface.predictions());
         reach.digits(format, form, n_read, offset)
@@ -321,7 +321,8 @@ impl LoomGrammar {
                 })
             }
             (Some(Token::First(class, form, digit)), Pending::Nothing | Pending::Valence(_)) => {
-                self.classes().contains(&class) && self.digits(form, 0, &[0; 3]).contains(&digit)
+                let runs = self.digits(form, 0, &[0; 3]);
+                self.classes().contains(&class) && runs.iter().any(|run| run.contains(&digit))
             }
             (Some(Token::Slot(..) | Token::First(..)) | None, _) => false,
             _ => {
@@ -343,8 +344,9 @@ impl LoomGrammar {
                 offset,
                 ..
             } => {
-                for digit in self.digits(form, n_read, &offset) {
-                    mask.insert(self.vocabulary().later(n_read, digit));
+                for run in self.digits(form, n_read, &offset) {
+                    let first = self.vocabulary().later(n_read, run.start);
+                    mask.insert_range(first, first + run.len() as i32);
                 }
             }
             Pending::Numbers {

@@ -3,6 +3,8 @@
 //! A slot is left out where an earlier one gives the same position, and a digit where every position in its
 //! block has a shorter form or belongs to a corner of the new face.
 
+use std::ops::Range;
+
 use super::digits::Form;
 use super::prediction::Predictions;
 use super::Format;
@@ -78,13 +80,24 @@ impl Reach {
         }
     }
 
-    /// The digits that may follow at a level, after digits that give this offset so far.
-    pub fn digits(&self, format: &Format, form: Form, level: usize, sofar: &GridPoint) -> Vec<u32> {
+    /// The digits that may follow at a level, after digits that give this offset so far, as ranges.
+    pub fn digits(
+        &self,
+        format: &Format,
+        form: Form,
+        level: usize,
+        sofar: &GridPoint,
+    ) -> Vec<Range<u32>> {
         let digits = &format.digits;
         let (bits, after) = (
             digits.digit_bits(form, level),
             digits.bits_after(form, level),
         );
+        let volume = 1_i64 << (3 * after);
+        let is_near_excluded = form == Form::Full && digits.has_near();
+        if !is_near_excluded && (self.points.len() as i64) < volume {
+            return std::iter::once(0..1 << (3 * bits)).collect();
+        }
         let mut n_excluded = vec![0_i64; 1 << (3 * bits)];
         for point in &self.points {
             let full = digits.offset(point, &self.origin);
@@ -97,22 +110,23 @@ impl Reach {
                 n_excluded[digits.digit(form, level, &offset) as usize] += 1;
             }
         }
-        let volume = 1_i64 << (3 * after);
-        (0_u32..)
-            .zip(n_excluded)
-            .filter(|&(digit, n_excluded)| {
-                let near = match form {
-                    Form::Full if digits.has_near() => {
-                        let place = digits.place(form, level, digit);
-                        let start = [0, 1, 2].map(|i| sofar[i] + place[i]);
-                        near_volume(start, 1 << after, digits.near_start(), digits.near_len())
-                    }
-                    _ => 0,
-                };
-                n_excluded + near < volume
-            })
-            .map(|(digit, _)| digit)
-            .collect()
+        if is_near_excluded {
+            for (digit, n_excluded) in (0_u32..).zip(&mut n_excluded) {
+                let place = digits.place(form, level, digit);
+                let start = [0, 1, 2].map(|i| sofar[i] + place[i]);
+                *n_excluded +=
+                    near_volume(start, 1 << after, digits.near_start(), digits.near_len());
+            }
+        }
+        let mut runs = Vec::new();
+        let mut first = 0;
+        for (digit, _) in (0_u32..).zip(&n_excluded).filter(|(_, &n)| n >= volume) {
+            runs.push(first..digit);
+            first = digit + 1;
+        }
+        runs.push(first..n_excluded.len() as u32);
+        runs.retain(|run| !run.is_empty());
+        runs
     }
 }
 
@@ -125,4 +139,67 @@ fn near_volume(start: GridPoint, side: i32, near_start: i32, near_len: i32) -> i
             i64::from(common.max(0))
         })
         .product()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::tokenizer::loom::Scheme;
+
+    /// How many ways there are to write a position.
+    fn n_ways(format: &Format, predictions: &Predictions, position: &GridPoint) -> usize {
+        let reach = Reach::new(format, predictions);
+        let digits = &format.digits;
+        let in_slot =
+            |slot: &&u32| format.slots.position(**slot, predictions, digits) == Some(*position);
+        let full = digits.offset(position, &reach.origin);
+        let offsets = [
+            Some((Form::Full, full)),
+            digits.near_offset(&full).map(|near| (Form::Near, near)),
+        ];
+        let is_open = |&(form, offset): &(Form, GridPoint)| {
+            let mut sofar = [0; 3];
+            (0..digits.n_digits(form)).all(|level| {
+                let digit = digits.digit(form, level, &offset);
+                let runs = reach.digits(format, form, level, &sofar);
+                let place = digits.place(form, level, digit);
+                sofar = [0, 1, 2].map(|i| sofar[i] + place[i]);
+                runs.iter().any(|run| run.contains(&digit))
+            })
+        };
+        let n_slots = reach.slots.iter().filter(in_slot).count();
+        n_slots + offsets.iter().flatten().filter(|way| is_open(way)).count()
+    }
+
+    #[test]
+    fn every_position_has_one_way_to_be_written_and_taken_ones_none() {
+        for resolution in [128, 256, 512, 1024] {
+            let format = Format::structured(Scheme::Valence, resolution).unwrap();
+            let last = resolution as i32 - 1;
+            let predictions = Predictions {
+                expected: [
+                    [40, 50, last - 1],
+                    [42, 50, last],
+                    [40, 52, last],
+                    [9, 50, 60],
+                    [41, 50, last - 3],
+                ]
+                .map(Some),
+                taken: [Some([40, 52, last]), Some([9, 50, 60])],
+            };
+            let mut positions: Vec<GridPoint> = (0..format.slots.len() as u32)
+                .step_by(7)
+                .filter_map(|slot| format.slots.position(slot, &predictions, &format.digits))
+                .collect();
+            for i in 0..60 {
+                positions.push([i * 13 % resolution as i32, (i * 29) & last, (i * 57) & last]);
+                positions.push([40 - i / 2, 50 + i / 3, last - i]);
+            }
+            for position in positions {
+                let is_taken = predictions.taken.contains(&Some(position));
+                let n_ways = n_ways(&format, &predictions, &position);
+                assert_eq!(n_ways, usize::from(!is_taken), "{position:?}");
+            }
+        }
+    }
 }

@@ -296,7 +296,7 @@ fn what_the_grammar_allows_decodes_to_a_manifold() {
     for scheme in SCHEMES {
         for resolution in [128, 256, 1024] {
             let tokenizer = Loom::structured(scheme, resolution).unwrap();
-            for round in 0..60 {
+            for round in 0..40 {
                 let share = [2, 10, 40, 80][round % 4];
                 let tokens = drawn(&tokenizer, 40 + 3 * round, share, &mut seed);
                 let mesh = tokenizer.decode_on_grid(&tokens).unwrap();
