@@ -56,13 +56,21 @@ check: setup ## lint, types, direction of imports
 test-rust: ## Rust tests
 	cargo test --locked --release --quiet
 
+.PHONY: fuzz
+fuzz: ## every fuzz target for a few seconds (SECONDS_EACH=600 for a long run)
+	@.ci/fuzz $(or $(SECONDS_EACH),3)
+
+.PHONY: wheel
+wheel: setup ## the tokenizer's wheel, tried alone on every Python found
+	@.ci/wheel
+
 .PHONY: test-python
 test-python: setup ## Python tests, the browser test among them
 	$(BIN)/pytest -q -n 2 --dist loadfile
 
 .PHONY: test
-test: check test-rust test-python demo ## everything CI runs
-	@echo "make test: lint, types, Rust tests, Python tests, browser test and demo all passed"
+test: check test-rust fuzz wheel test-python demo ## everything CI runs
+	@echo "make test: lint, types, Rust tests, fuzz targets, the wheel alone, Python tests, browser test and demo all passed"
 
 .PHONY: benchmark
 benchmark: setup ## measure what the README reports
