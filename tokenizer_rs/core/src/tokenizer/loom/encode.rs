@@ -92,6 +92,7 @@ fn walk_through(
         is_done: vec![false; walk.n_faces()],
         n_taken_faces: 0,
         open_class: None,
+        has_inner_gate: false,
         written: Written::default(),
         walk,
     };
@@ -143,6 +144,8 @@ struct Encoder<'a, F> {
     n_taken_faces: usize,
     /// First token of the last vertex and its class, while closed faces may still be added to it.
     open_class: Option<(usize, u32)>,
+    /// Whether the ring is known to have an inner gate after the boundary edges that are being written.
+    has_inner_gate: bool,
     written: Written,
 }
 
@@ -226,20 +229,24 @@ impl<F: FnMut(&Predictions, &GridPoint)> Encoder<'_, F> {
         let Some(ring) = surface.active() else {
             return Err(not_manifold(vertex));
         };
+        // A run of boundary edges is looked through once, not once an edge.
         let mut at = ring.gate;
-        let is_rest = (0..ring.len).all(|_| {
-            let node = surface.node(at);
-            at = node.next;
-            let ends = [node.vertex, surface.node(at).vertex];
-            let [p, f] = ends.map(|v| self.mesh_vertices[v as usize]);
-            node.is_boundary || self.walk.spoke(f, p).is_none()
-        });
+        let is_rest = !self.has_inner_gate
+            && (0..ring.len).all(|_| {
+                let node = surface.node(at);
+                at = node.next;
+                let ends = [node.vertex, surface.node(at).vertex];
+                let [p, f] = ends.map(|v| self.mesh_vertices[v as usize]);
+                node.is_boundary || self.walk.spoke(f, p).is_none()
+            });
         let operation = if is_rest {
             Operation::Leave
         } else {
             Operation::Boundary
         };
-        self.write_operation(operation, vertex)
+        self.write_operation(operation, vertex)?;
+        self.has_inner_gate = operation == Operation::Boundary;
+        Ok(())
     }
 
     /// Scheme D: whether the third corner is a neighbour of the gate along the ring.
@@ -370,6 +377,7 @@ impl<F: FnMut(&Predictions, &GridPoint)> Encoder<'_, F> {
 
     /// Lets the state carry out an operation and notes the faces it has made.
     fn carry_out(&mut self, operation: Operation, vertex: u32) -> Result<()> {
+        self.has_inner_gate = false;
         let refused = |reason: Obstacle| MeshError::Ring { vertex, reason };
         self.state.apply(operation).map_err(refused)?;
         let faces = &self.state.surface.faces;

@@ -110,7 +110,7 @@ impl Format {
     }
 }
 
-/// Size of the built-in slot table: as large as a vocabulary of 10,000 ids allows, or a little less.
+/// Size of the built-in slot table; the vocabularies stay within 10,000 ids.
 pub fn n_structured_slots(scheme: Scheme, resolution: u32) -> usize {
     match (scheme, resolution) {
         (Scheme::Valence, ..=128) => 560,
