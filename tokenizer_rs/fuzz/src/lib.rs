@@ -1,7 +1,7 @@
 //! Fuzz targets: one function over raw bytes for every way in.
 //!
 //! A target fails by panicking. `.ci/fuzz` runs them under libFuzzer; `tests/regressions.rs` runs them on
-//! every input that once failed and on a few thousand random ones.
+//! every input that once failed and on a few random ones.
 
 #![forbid(unsafe_code)]
 
