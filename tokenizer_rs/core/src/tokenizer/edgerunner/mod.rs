@@ -23,12 +23,12 @@ pub mod vocabulary;
 pub use order::Sort;
 pub use vocabulary::{Engine, Vocabulary};
 
-use crate::mesh::grid_mesh::rotated_to_least;
+use crate::mesh::grid_mesh::{is_same_triangle, rotated_to_least};
 use crate::mesh::GridMesh;
 use crate::repair::{RepairOptions, Repairs};
 use crate::tokenizer::{self, Grammar};
 use crate::{Result, Tokenizer, TriangleMesh};
-use decode::{Decoded, FarPoint};
+use decode::Decoded;
 use encode::{Counts, Walked};
 use grammar::EdgeRunnerGrammar;
 
@@ -186,10 +186,6 @@ impl EdgeRunner {
             .collect();
         Ok((TriangleMesh { vertices, faces }, face_types))
     }
-}
-
-fn is_same_triangle([a, b, c]: [FarPoint; 3], given: [FarPoint; 3]) -> bool {
-    [a, b, c] == given || [b, c, a] == given || [c, a, b] == given
 }
 
 impl Tokenizer for EdgeRunner {
