@@ -2,8 +2,8 @@
 
     .venv/bin/python benchmarks/mesh_work.py [FOLDER]     # default: the development corpus
 
-Takes every GLB below FOLDER that `trimesh` loads. In rounds that alternate, over all of them and on one thread:
-`trimesh.load` alone, file by file; `tokenizer_rs.read_mesh`, file by file; and one call of
+Takes every GLB below FOLDER that `trimesh` loads. In rounds that alternate, over all of them and on one
+thread: `trimesh.load` alone, file by file; `tokenizer_rs.read_mesh`, file by file; and one call of
 `tokenizer_rs.tokenize_files` with all four families, which reads each file, measures, normalises, quantises,
 repairs and tokenises it, and checks the tokens. Processor time of all threads, the median of the rounds.
 """
