@@ -18,6 +18,12 @@ def tokenizers():
     return {
         "silksong": tokenizer_rs.Silksong(),
         "edgerunner": tokenizer_rs.EdgeRunner(repair=True),
+        "face_sequence": tokenizer_rs.FaceSequence(),
+        "loom": tokenizer_rs.Loom(),
+        # Another repair at the same resolution, the same at another, and none.
+        "without_collinear": tokenizer_rs.Silksong(drop_collinear=True),
+        "fine": tokenizer_rs.Loom(resolution=512),
+        "as_given": tokenizer_rs.FaceSequence(repair=False),
     }
 
 
@@ -30,6 +36,8 @@ def files(tmp_path):
         paths.append(path)
     paths[2] = tmp_path / "missing.obj"
     paths[5].write_text("<html><body>Log in</body></html>")
+    # A face on a line, which one tokenizer drops, and a third face on an edge, which the repair cuts.
+    paths[4].write_text(TETRAHEDRON + "v 1 0 0\nv 1 2 3\nf 1 5 2\nf 2 1 6\n")
     paths[6].write_text("v 1 1 1\nv 1 1 1\nv 1 1 1\nf 1 2 3\n")
     return paths
 
@@ -46,7 +54,7 @@ def test_a_row_says_what_single_calls_say(files):
     for path, row in zip(files, rows, strict=True):
         if row["code"]:
             assert row["message"]
-            assert row["silksong"] is row["edgerunner"] is row["topology"] is None
+            assert all(row[name] is None for name in ["topology", *tokenizers()])
             continue
         mesh = tokenizer_rs.read_mesh(path)
         vertices = normalize(mesh.vertices)
@@ -57,6 +65,12 @@ def test_a_row_says_what_single_calls_say(files):
             assert row[name]["tokens"] == encoding.tokens.tolist()
             assert row[name]["exact"] is encoding.exact
             assert row[name]["code"] is None
+            assert row[name]["n_vertices"] == len(encoding.vertices)
+            assert row[name]["n_faces"] == len(encoding.faces)
+            statistics = dict(row[name]["statistics"])
+            assert statistics == {key: encoding.statistics[key] for key in statistics}
+    both = rows[4]["silksong"], rows[4]["without_collinear"]
+    assert [row["n_faces"] for row in both] == [6, 5]
 
 
 def test_batches_have_the_size_asked_for_and_one_schema(files):

@@ -11,6 +11,7 @@
 use std::error::Error;
 use std::time::Instant;
 
+use meshloom_tokenizer_core::repair::Repairs;
 use meshloom_tokenizer_core::tokenizer::silksong::{Conformance, Silksong, VertexMode};
 use meshloom_tokenizer_core::{Limits, TriangleMesh};
 
@@ -37,7 +38,10 @@ fn main() -> Result<(), Box<dyn Error>> {
     let mut n_tokens = 0;
     for _ in 0..repetitions {
         let start = Instant::now();
-        n_tokens = tokenizer.encode_in_detail(&mesh)?.tokens.len();
+        n_tokens = tokenizer
+            .encode_in_detail(&Repairs::new(&mesh))?
+            .tokens
+            .len();
         seconds = seconds.min(start.elapsed().as_secs_f64());
     }
     let n_faces = mesh.faces.len();

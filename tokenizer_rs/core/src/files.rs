@@ -10,8 +10,9 @@ use std::time::{Duration, Instant};
 use crate::measure::{measure, Topology};
 use crate::mesh::normalize::{normalize, BOUND};
 use crate::read::{read_path, ReadLimits};
+use crate::repair::Repairs;
 use crate::tokenizer::Encoding;
-use crate::{MeshError, Result, Tokenizer};
+use crate::{MeshError, Result, Tokenizer, TriangleMesh};
 
 /// Most memory a face takes on its way from the file to its tokens; measured, and rounded up.
 const BYTES_PER_FACE: u64 = 1_000;
@@ -91,10 +92,17 @@ pub fn tokenize_file(
         Ok((loaded, mesh)) => FileResult {
             path: path.to_owned(),
             loaded: Ok(loaded),
-            encodings: tokenizers.iter().map(|t| t.encode(&mesh)).collect(),
+            encodings: encode_all(&mesh, tokenizers),
         },
         Err(error) => FileResult::failed(path, error),
     }
+}
+
+/// What every tokenizer makes of a mesh; those that begin with the same repair share it.
+fn encode_all(mesh: &TriangleMesh, tokenizers: &[Arc<dyn Tokenizer>]) -> Vec<Result<Encoding>> {
+    let repairs = Repairs::new(mesh);
+    let encode = |tokenizer: &Arc<dyn Tokenizer>| tokenizer.encode_sharing(&repairs);
+    tokenizers.iter().map(encode).collect()
 }
 
 /// The results of many files, in the order of the files, whatever the number of threads.
@@ -272,7 +280,6 @@ mod tests {
     use super::*;
     use crate::tokenizer::silksong::Silksong;
     use crate::tokenizer::Grammar;
-    use crate::TriangleMesh;
 
     const LIMITS: FileLimits = FileLimits {
         time: Duration::from_secs(20),
@@ -356,8 +363,8 @@ mod tests {
     }
 
     impl Tokenizer for Faulty {
-        fn encode(&self, mesh: &TriangleMesh) -> Result<Encoding> {
-            if mesh.faces.len() == 1 {
+        fn encode_sharing(&self, repairs: &Repairs) -> Result<Encoding> {
+            if repairs.mesh().faces.len() == 1 {
                 assert!(self.hangs, "a defect");
                 thread::sleep(Duration::from_secs(3600));
             }

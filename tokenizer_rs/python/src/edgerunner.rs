@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use meshloom_tokenizer_core::repair::Repairs;
 use meshloom_tokenizer_core::tokenizer::edgerunner::{EdgeRunner, Engine, Sort};
 use meshloom_tokenizer_core::Tokenizer;
 use numpy::{IntoPyArray, PyArray1, PyArray2};
@@ -72,7 +73,7 @@ impl PyEdgeRunner {
     ) -> PyResult<Py<PyEdgeRunnerEncoding>> {
         let mesh = mesh_from(vertices, faces)?;
         let encoded = guarded(py, || {
-            let mut detail = self.0.encode_in_detail(&mesh)?;
+            let mut detail = self.0.encode_in_detail(&Repairs::new(&mesh))?;
             let face_types = std::mem::take(&mut detail.face_types);
             Ok((self.0.to_common(detail), face_types))
         });

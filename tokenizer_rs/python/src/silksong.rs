@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use meshloom_tokenizer_core::repair::Repairs;
 use meshloom_tokenizer_core::tokenizer::silksong::{Conformance, Silksong, VertexMode};
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
@@ -61,7 +62,7 @@ impl PySilksong {
     ) -> PyResult<Py<PySilksongEncoding>> {
         let mesh = mesh_from(vertices, faces)?;
         let encoded = guarded(py, || {
-            let detail = self.0.encode_in_detail(&mesh)?;
+            let detail = self.0.encode_in_detail(&Repairs::new(&mesh))?;
             Ok((self.0.to_common(&detail), detail))
         });
         let (common, detail) = encoded.map_err(|f| f.into_error(py))?;

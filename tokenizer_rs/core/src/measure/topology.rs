@@ -1,6 +1,9 @@
 //! Counts that say whether a mesh is closed, manifold and clean.
 
-use crate::mesh::clean::{first_of_equal, has_repeated_corner, sorted, triangle_area};
+use crate::mesh::clean::{
+    first_of_equal, has_repeated_corner, repeated_faces, sorted, triangle_area,
+};
+use crate::mesh::half_edge::{HalfEdges, CROWDED, NONE};
 use crate::mesh::incidence::Incidence;
 use crate::mesh::Face;
 use crate::repair::silksong::link::LinkBuilder;
@@ -86,44 +89,63 @@ pub fn measure(mesh: &TriangleMesh) -> Result<Topology> {
             has_repeated_corner(face) || triangle_area(&a, &b, &c) <= min_area
         })
         .count();
-    let face_keys: Vec<Face> = faces.iter().map(sorted).collect();
-    let first_face = first_of_equal(&face_keys);
-    topology.duplicate_faces = first_face
-        .iter()
-        .enumerate()
-        .filter(|&(f, &first)| first as usize != f)
-        .count();
 
-    let proper: Vec<Face> = faces
-        .iter()
-        .filter(|face| !has_repeated_corner(face))
-        .copied()
-        .collect();
-    count_edges(&proper, &mut topology);
-    let incidence = Incidence::ascending(positions.len(), &proper);
-    let mut links = LinkBuilder::default();
-    topology.non_manifold_vertices = used()
-        .filter(|&v| links.build(v, incidence.of(v), &proper).pieces().1 > 1)
-        .count();
+    // A face with a repeated corner repeats none without.
+    let (improper, proper): (Vec<Face>, Vec<Face>) =
+        faces.into_iter().partition(has_repeated_corner);
+    let half_edges = HalfEdges::new(positions.len(), &proper);
+    topology.duplicate_faces = n_repeated(&improper) + repeated_faces(&proper, &half_edges).len();
+    count_edges(&half_edges, &mut topology);
+    topology.non_manifold_vertices = n_non_manifold_vertices(positions.len(), &proper, &half_edges);
     Ok(topology)
 }
 
-fn count_edges(faces: &[Face], topology: &mut Topology) {
-    let mut edges: Vec<(u32, u32, bool)> = Vec::with_capacity(3 * faces.len());
-    for &[a, b, c] in faces {
-        edges.extend([(a, b), (b, c), (c, a)].map(|(s, e)| (s.min(e), s.max(e), s < e)));
-    }
-    edges.sort_unstable();
-    for edge in edges.chunk_by(|x, y| (x.0, x.1) == (y.0, y.1)) {
-        topology.edges += 1;
-        match edge {
-            [_] => topology.boundary_edges += 1,
-            [x, y] => topology.inconsistent_edges += usize::from(x.2 == y.2),
-            _ => topology.non_manifold_edges += 1,
-        }
-    }
+/// Number of faces with the corners of an earlier one.
+fn n_repeated(faces: &[Face]) -> usize {
+    let keys: Vec<Face> = faces.iter().map(sorted).collect();
+    let first = first_of_equal(&keys);
+    (0..).zip(first).filter(|(f, first)| f != first).count()
+}
+
+fn count_edges(half_edges: &HalfEdges, topology: &mut Topology) {
+    let n_with = |what: u32| half_edges.opposite.iter().filter(|&&o| o == what).count();
+    let n_paired = half_edges.opposite.iter().filter(|&&o| o < CROWDED).count();
+    topology.boundary_edges = n_with(NONE);
+    topology.non_manifold_edges = half_edges.n_crowded_edges;
+    topology.edges = topology.boundary_edges + n_paired / 2 + topology.non_manifold_edges;
+    topology.inconsistent_edges = half_edges
+        .misaligned
+        .iter()
+        .filter(|&&h| half_edges.across(h).is_some())
+        .count();
     topology.is_watertight =
         topology.edges > 0 && topology.boundary_edges == 0 && topology.non_manifold_edges == 0;
+}
+
+/// Number of vertices whose faces form more than one fan, where a fan goes on over edges of any number of faces.
+fn n_non_manifold_vertices(n_vertices: usize, faces: &[Face], half_edges: &HalfEdges) -> usize {
+    let corners = faces.as_flattened();
+    let mut n_faces = vec![0_u32; n_vertices];
+    let mut corner_of = vec![0_u32; n_vertices];
+    for (corner, &v) in (0..).zip(corners) {
+        n_faces[v as usize] += 1;
+        corner_of[v as usize] = corner;
+    }
+    // Most vertices have one fan that is found at once.
+    let has_several = |&v: &u32| {
+        let n = n_faces[v as usize];
+        n > 1 && half_edges.fan_size(faces, corner_of[v as usize]) != n
+    };
+    let candidates: Vec<u32> = (0..n_vertices as u32).filter(has_several).collect();
+    if half_edges.n_crowded_edges == 0 || candidates.is_empty() {
+        return candidates.len();
+    }
+    let incidence = Incidence::ascending(n_vertices, faces);
+    let mut links = LinkBuilder::default();
+    candidates
+        .into_iter()
+        .filter(|&v| links.build(v, incidence.of(v), faces).pieces().1 > 1)
+        .count()
 }
 
 fn squared_diagonal(points: impl Iterator<Item = [f32; 3]>) -> f64 {

@@ -100,7 +100,7 @@ fn first_at_position(vertices: &[GridPoint], resolution: u32) -> Vec<u32> {
 ///
 /// A repeated face shares all its edges with the first, so a face with a boundary edge or with two different
 /// neighbours has no double and need not be compared.
-fn repeated_faces(faces: &[Face], half_edges: &HalfEdges) -> Vec<u32> {
+pub fn repeated_faces(faces: &[Face], half_edges: &HalfEdges) -> Vec<u32> {
     let may_repeat = |opposite: &[u32]| {
         let mut others = opposite.iter().filter(|&&o| o != CROWDED).map(|&o| o / 3);
         let other = others.next();
@@ -121,20 +121,48 @@ fn repeated_faces(faces: &[Face], half_edges: &HalfEdges) -> Vec<u32> {
     repeated
 }
 
-/// For each item the lowest index of an equal one. Sorting instead of hashing keeps hostile input at
-/// O(n log n).
-pub fn first_of_equal<T: Ord>(items: &[T]) -> Vec<u32> {
-    let mut order: Vec<u32> = (0..items.len() as u32).collect();
-    order.sort_unstable_by(|&a, &b| items[a as usize].cmp(&items[b as usize]).then(a.cmp(&b)));
+/// For each item the lowest index of an equal one.
+///
+/// Items fall into buckets by a fixed hash and are sorted there: O(n), and O(n log n) for hostile input that
+/// falls into one bucket.
+pub fn first_of_equal(items: &[[u32; 3]]) -> Vec<u32> {
+    let bits = bits_of(items.len() as u32).max(1);
+    let bucket = |item: &[u32; 3]| (hash(item) >> (u64::BITS - bits)) as usize;
+    let mut ends = vec![0_u32; (1 << bits) + 1];
+    for item in items {
+        ends[bucket(item) + 1] += 1;
+    }
+    for i in 1..ends.len() {
+        ends[i] += ends[i - 1];
+    }
+    let mut members = vec![0_u32; items.len()];
+    for (i, item) in (0..).zip(items) {
+        let place = &mut ends[bucket(item)];
+        members[*place as usize] = i;
+        *place += 1;
+    }
+    // Now every start has moved to the end of its bucket.
     let mut first = vec![0; items.len()];
-    let mut current = 0;
-    for (i, &item) in order.iter().enumerate() {
-        if i == 0 || items[item as usize] != items[order[i - 1] as usize] {
-            current = item;
+    let mut start = 0;
+    for &end in &ends[..1 << bits] {
+        let members = &mut members[start..end as usize];
+        start = end as usize;
+        members.sort_unstable_by_key(|&i| (items[i as usize], i));
+        for equal in members.chunk_by(|&i, &j| items[i as usize] == items[j as usize]) {
+            for &i in equal {
+                first[i as usize] = equal[0];
+            }
         }
-        first[item as usize] = current;
     }
     first
+}
+
+/// Spreads over the high bits; multiplying by odd constants as in Knuth's multiplicative hashing (The Art of
+/// Computer Programming, volume 3, section 6.4).
+fn hash(&[a, b, c]: &[u32; 3]) -> u64 {
+    const FACTORS: [u64; 2] = [0x9e37_79b9_7f4a_7c15, 0xc2b2_ae3d_27d4_eb4f];
+    let two = (u64::from(a) << 32 | u64::from(b)).wrapping_mul(FACTORS[0]);
+    (two ^ two >> 32 ^ u64::from(c)).wrapping_mul(FACTORS[1])
 }
 
 /// The corners in ascending order.
@@ -200,7 +228,13 @@ mod tests {
 
     #[test]
     fn the_first_equal_item_stands_for_all() {
-        assert_eq!(first_of_equal(&[5, 3, 5, 5, 3, 1]), [0, 1, 0, 0, 1, 5]);
+        let items = [5, 3, 5, 5, 3, 1].map(|i| [7, i, 0]);
+        assert_eq!(first_of_equal(&items), [0, 1, 0, 0, 1, 5]);
+        assert!(first_of_equal(&[]).is_empty());
+        // So many that buckets hold different items.
+        let items: Vec<[u32; 3]> = (0..3_000_u32).map(|i| [i % 7, i % 11, i % 13]).collect();
+        let expected: Vec<u32> = (0..3_000).map(|i| i % 1_001).collect();
+        assert_eq!(first_of_equal(&items), expected);
     }
 
     #[test]

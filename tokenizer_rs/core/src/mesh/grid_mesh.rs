@@ -52,9 +52,21 @@ pub fn rotated_to_least<T: Copy + Ord>([a, b, c]: [T; 3]) -> [T; 3] {
         .unwrap_or([a, b, c])
 }
 
+/// Whether two triangles have the same corners in the same cyclic order.
+pub fn is_same_triangle<T: Copy + PartialEq>([a, b, c]: [T; 3], other: [T; 3]) -> bool {
+    [a, b, c] == other || [b, c, a] == other || [c, a, b] == other
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_same_triangle_starts_anywhere_and_is_not_turned() {
+        let is_same = |other| is_same_triangle([4, 7, 9], other);
+        assert!([[4, 7, 9], [7, 9, 4], [9, 4, 7]].into_iter().all(is_same));
+        assert!(![[4, 9, 7], [9, 7, 4], [4, 7, 8]].into_iter().any(is_same));
+    }
 
     #[test]
     fn numbering_does_not_matter_and_orientation_does() {

@@ -49,10 +49,11 @@ pub fn previous(h: u32) -> u32 {
 pub struct HalfEdges {
     /// The opposite of each half-edge, [`NONE`] or [`CROWDED`]; the two may run in the same direction.
     pub opposite: Vec<u32>,
-    /// One half-edge of each pair that runs in the same direction.
+    /// One half-edge of each pair that ran in the same direction when it met; a third face may have made the
+    /// edge [`CROWDED`] since.
     pub misaligned: Vec<u32>,
-    /// Whether some edge has three faces or more.
-    pub is_crowded: bool,
+    /// Number of edges with three faces or more.
+    pub n_crowded_edges: usize,
 }
 
 impl HalfEdges {
@@ -83,7 +84,7 @@ impl HalfEdges {
         let mut half_edges = Self {
             opposite: vec![NONE; sorted.len()],
             misaligned: Vec::new(),
-            is_crowded: false,
+            n_crowded_edges: 0,
         };
         // One past the place of the first half-edge with this higher end; old unless in the bucket at hand.
         let mut first = vec![0_u32; n_vertices];
@@ -116,10 +117,10 @@ impl HalfEdges {
             second => {
                 if second != CROWDED {
                     self.opposite[second as usize] = CROWDED;
+                    self.n_crowded_edges += 1;
                 }
                 self.opposite[g as usize] = CROWDED;
                 self.opposite[h as usize] = CROWDED;
-                self.is_crowded = true;
             }
         }
     }
@@ -174,7 +175,7 @@ impl HalfEdges {
 
     /// Refuses an edge with more than two faces.
     pub fn check_manifold(&self, faces: &[Face]) -> Result<()> {
-        if !self.is_crowded {
+        if self.n_crowded_edges == 0 {
             return Ok(());
         }
         let edge = |h: u32| {
@@ -225,6 +226,7 @@ mod tests {
         for h in [2, 5, 8, 11] {
             assert_eq!(half_edges.opposite[h], CROWDED);
         }
+        assert_eq!(half_edges.n_crowded_edges, 1);
         assert_eq!(
             half_edges.check_manifold(&faces).unwrap_err(),
             MeshError::EdgeStillNonManifold {

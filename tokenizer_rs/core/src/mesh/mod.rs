@@ -9,6 +9,7 @@ pub mod incidence;
 pub mod normalize;
 pub mod quantize;
 pub mod radix_sort;
+pub mod sorted_order;
 
 use crate::{MeshError, Result};
 

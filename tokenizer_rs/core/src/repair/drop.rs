@@ -3,6 +3,7 @@
 use super::log::RepairLog;
 use super::weld::Weld;
 use crate::mesh::clean::has_repeated_corner;
+use crate::mesh::sorted_order::sorted_order;
 use crate::mesh::Face;
 
 /// Triangles in ascending order of their corners. The corners of each ascend too, so that all decisions but
@@ -42,7 +43,12 @@ impl Triangles {
                 sorted.push((corners, is_turned, source));
             }
         }
-        sorted.sort_unstable();
+        let order = sorted_order(sorted.iter().map(|item| item.0));
+        let mut sorted: Vec<_> = order.into_iter().map(|i| sorted[i as usize]).collect();
+        // Equal corners have kept the order of the input, the third thing to sort by.
+        for run in sorted.chunk_by_mut(|x, y| x.0 == y.0) {
+            run.sort_by_key(|item| item.1);
+        }
         let mut triangles = Self {
             corners: Vec::with_capacity(sorted.len()),
             is_turned: Vec::with_capacity(sorted.len()),

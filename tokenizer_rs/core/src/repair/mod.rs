@@ -26,12 +26,14 @@ mod orient;
 mod outward;
 mod pair;
 mod point;
+mod repairs;
 pub mod silksong;
 pub mod union_find;
 mod weld;
 
 pub use guarantee::{check_guarantees, Violation};
 pub use log::RepairLog;
+pub use repairs::Repairs;
 
 use crate::mesh::quantize::{dequantize, quantize};
 use crate::mesh::{Face, GridMesh, GridPoint, TriangleMesh};

@@ -1,15 +1,12 @@
 //! What the repair asks of a position, real or on the grid.
 
-use crate::mesh::components::yzx;
+use crate::mesh::sorted_order::{in_order, sorted_order};
 use crate::mesh::GridPoint;
 
 /// A position with a total order and a test for collinearity.
-pub(super) trait Point: Copy {
-    /// Orders positions by y, then z, then x.
-    type Key: Ord + Copy;
-
-    /// Sort key; two positions are equal when their keys are.
-    fn key(&self) -> Self::Key;
+pub(super) trait Point: Copy + PartialEq {
+    /// The indices of positions by y, then z, then x; equal ones ascend. Cost O(n log n).
+    fn sorted_order(points: &[Self]) -> Vec<u32>;
 
     /// The same position, written the one way all equal positions are written.
     fn normalised(&self) -> Self;
@@ -22,10 +19,8 @@ pub(super) trait Point: Copy {
 }
 
 impl Point for GridPoint {
-    type Key = (i32, i32, i32);
-
-    fn key(&self) -> Self::Key {
-        yzx(self)
+    fn sorted_order(points: &[Self]) -> Vec<u32> {
+        sorted_order(points.iter().map(|&[x, y, z]| [y, z, x].map(in_order)))
     }
 
     fn normalised(&self) -> Self {
@@ -46,11 +41,11 @@ impl Point for GridPoint {
 }
 
 impl Point for [f64; 3] {
-    type Key = (i64, i64, i64);
-
-    fn key(&self) -> Self::Key {
-        let [x, y, z] = self.map(ordered_bits);
-        (y, z, x)
+    fn sorted_order(points: &[Self]) -> Vec<u32> {
+        let key = |&[x, y, z]: &Self| [y, z, x].map(ordered_bits);
+        let mut sorted: Vec<([i64; 3], u32)> = points.iter().map(key).zip(0..).collect();
+        sorted.sort_unstable();
+        sorted.into_iter().map(|(_, point)| point).collect()
     }
 
     /// Negative zero becomes zero.
@@ -104,8 +99,14 @@ mod tests {
             .windows(2)
             .all(|pair| ordered_bits(pair[0]) < ordered_bits(pair[1])));
         assert_eq!(ordered_bits(-0.0), ordered_bits(0.0));
-        assert!([9.0, 0.0, 0.0].key() < [0.0, 0.0, 1.0].key());
-        assert!([0.0, 0.0, 9.0].key() < [0.0, 1.0, 0.0].key());
+    }
+
+    #[test]
+    fn y_decides_before_z_and_z_before_x() {
+        let points = [[0, 1, 0], [0, 0, 9], [9, 0, 0], [-1, 0, 0], [0, 0, 9]];
+        assert_eq!(Point::sorted_order(&points), [3, 2, 1, 4, 0]);
+        let points = points.map(|p| p.map(f64::from));
+        assert_eq!(Point::sorted_order(&points), [3, 2, 1, 4, 0]);
     }
 
     #[test]

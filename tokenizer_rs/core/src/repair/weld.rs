@@ -14,15 +14,15 @@ pub(super) struct Weld {
 impl Weld {
     /// Numbers the distinct positions by y, then z, then x. Cost O(V log V).
     pub fn by_position<P: Point>(points: &[P]) -> Self {
-        let mut sorted: Vec<(P::Key, u32)> = points.iter().map(Point::key).zip(0..).collect();
-        sorted.sort_unstable();
+        let order = P::sorted_order(points);
+        let point = |vertex: u32| points[vertex as usize];
         let mut class = vec![0; points.len()];
         let mut source = Vec::new();
-        for run in sorted.chunk_by(|x, y| x.0 == y.0) {
-            for &(_, vertex) in run {
+        for run in order.chunk_by(|&v, &w| point(v) == point(w)) {
+            for &vertex in run {
                 class[vertex as usize] = source.len() as u32;
             }
-            source.extend(run.first().map(|&(_, vertex)| vertex));
+            source.push(run[0]);
         }
         Self { class, source }
     }

@@ -11,12 +11,19 @@ pub use grammar::{Grammar, TokenMask};
 
 use crate::mesh::quantize::quantize;
 use crate::mesh::GridMesh;
+use crate::repair::Repairs;
 use crate::{Result, TriangleMesh};
 
 /// Writes a mesh as token ids and reads it back.
 pub trait Tokenizer: Send + Sync {
     /// Tokens of a mesh whose coordinates lie in `[-1, 1]`.
-    fn encode(&self, mesh: &TriangleMesh) -> Result<Encoding>;
+    fn encode(&self, mesh: &TriangleMesh) -> Result<Encoding> {
+        self.encode_sharing(&Repairs::new(mesh))
+    }
+
+    /// [`Tokenizer::encode`], with the repairs that other tokenizers of the same mesh have made; those that
+    /// this one needs and that are not there yet are added.
+    fn encode_sharing(&self, repairs: &Repairs) -> Result<Encoding>;
 
     /// The mesh written as `tokens`; never fails on what merely ends early.
     fn decode(&self, tokens: &[i32]) -> Result<TriangleMesh>;

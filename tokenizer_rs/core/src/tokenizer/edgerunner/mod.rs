@@ -23,12 +23,12 @@ pub mod vocabulary;
 pub use order::Sort;
 pub use vocabulary::{Engine, Vocabulary};
 
-use crate::mesh::grid_mesh::rotated_to_least;
+use crate::mesh::grid_mesh::{is_same_triangle, rotated_to_least};
 use crate::mesh::GridMesh;
-use crate::repair::{repair_on_grid, RepairOptions};
+use crate::repair::{RepairOptions, Repairs};
 use crate::tokenizer::{self, Grammar};
 use crate::{Result, Tokenizer, TriangleMesh};
-use decode::{Decoded, FarPoint};
+use decode::Decoded;
 use encode::{Counts, Walked};
 use grammar::EdgeRunnerGrammar;
 
@@ -91,11 +91,12 @@ impl EdgeRunner {
     }
 
     /// The mesh on the grid that the tokens will describe.
-    fn on_grid(&self, mesh: &TriangleMesh) -> Result<GridMesh> {
+    fn on_grid(&self, repairs: &Repairs) -> Result<GridMesh> {
         if self.repair {
-            let bins = self.resolution();
-            return Ok(repair_on_grid(mesh, bins, &RepairOptions::default())?.mesh);
+            let repaired = repairs.on_grid(self.resolution(), &RepairOptions::default())?;
+            return Ok(repaired.mesh.clone());
         }
+        let mesh = repairs.mesh();
         mesh.check()?;
         Ok(GridMesh {
             vertices: grid::quantize(mesh, self.vocabulary.bins())?,
@@ -104,8 +105,8 @@ impl EdgeRunner {
     }
 
     /// Tokens of a mesh with everything that was found on the way, not yet decoded to check them.
-    pub fn encode_in_detail(&self, mesh: &TriangleMesh) -> Result<Encoding> {
-        let mesh = self.on_grid(mesh)?;
+    pub fn encode_in_detail(&self, repairs: &Repairs) -> Result<Encoding> {
+        let mesh = self.on_grid(repairs)?;
         let Walked {
             tokens,
             face_order,
@@ -187,13 +188,9 @@ impl EdgeRunner {
     }
 }
 
-fn is_same_triangle([a, b, c]: [FarPoint; 3], given: [FarPoint; 3]) -> bool {
-    [a, b, c] == given || [b, c, a] == given || [c, a, b] == given
-}
-
 impl Tokenizer for EdgeRunner {
-    fn encode(&self, mesh: &TriangleMesh) -> Result<tokenizer::Encoding> {
-        Ok(self.to_common(self.encode_in_detail(mesh)?))
+    fn encode_sharing(&self, repairs: &Repairs) -> Result<tokenizer::Encoding> {
+        Ok(self.to_common(self.encode_in_detail(repairs)?))
     }
 
     fn decode(&self, tokens: &[i32]) -> Result<TriangleMesh> {

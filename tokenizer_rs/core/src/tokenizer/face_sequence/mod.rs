@@ -12,9 +12,10 @@ pub mod quantize;
 
 pub use order::Order;
 
+use crate::mesh::grid_mesh::is_same_triangle;
 use crate::mesh::quantize::dequantize;
 use crate::mesh::{GridMesh, GridPoint};
-use crate::repair::{repair_on_grid, RepairOptions};
+use crate::repair::{RepairOptions, Repairs};
 use crate::tokenizer::{Encoding, Grammar};
 use crate::{MeshError, Result, Tokenizer, TriangleMesh};
 use grammar::FaceSequenceGrammar;
@@ -72,11 +73,12 @@ impl FaceSequence {
         self.drop_duplicates
     }
 
-    fn on_grid(&self, mesh: &TriangleMesh) -> Result<GridMesh> {
+    fn on_grid(&self, repairs: &Repairs) -> Result<GridMesh> {
         if self.repair {
-            let repaired = repair_on_grid(mesh, self.resolution, &RepairOptions::default())?;
-            return Ok(repaired.mesh);
+            let repaired = repairs.on_grid(self.resolution, &RepairOptions::default())?;
+            return Ok(repaired.mesh.clone());
         }
+        let mesh = repairs.mesh();
         mesh.check()?;
         mesh.check_range()?;
         Ok(GridMesh {
@@ -97,17 +99,15 @@ impl FaceSequence {
 }
 
 impl Tokenizer for FaceSequence {
-    fn encode(&self, mesh: &TriangleMesh) -> Result<Encoding> {
-        let mut mesh = self.on_grid(mesh)?;
+    fn encode_sharing(&self, repairs: &Repairs) -> Result<Encoding> {
+        let mut mesh = self.on_grid(repairs)?;
         let ordered = order_faces(&mut mesh, self.order, self.drop_duplicates);
-        let tokens: Vec<i32> = ordered.triangles.concat().concat();
+        let tokens: Vec<i32> = ordered.triangles.as_flattened().as_flattened().to_vec();
         let given = |f: &u32| mesh.faces[*f as usize].map(|v| mesh.vertices[v as usize]);
         let read = self.triangles(&tokens);
-        let is_same = |[a, b, c]: [GridPoint; 3], given: [GridPoint; 3]| {
-            [a, b, c] == given || [b, c, a] == given || [c, a, b] == given
-        };
         let exact = read.len() == mesh.faces.len()
-            && (ordered.face_order.iter().zip(read)).all(|(f, read)| is_same(read, given(f)));
+            && (ordered.face_order.iter().zip(read))
+                .all(|(f, read)| is_same_triangle(read, given(f)));
         Ok(Encoding {
             exact,
             statistics: vec![

@@ -12,6 +12,7 @@
 
 use crate::mesh::clean::{first_of_equal, has_repeated_corner, sorted};
 use crate::mesh::grid_mesh::rotated_to_least;
+use crate::mesh::sorted_order::{in_order, sorted_order};
 use crate::mesh::{Face, GridMesh, GridPoint};
 use crate::{MeshError, Result};
 
@@ -80,14 +81,13 @@ pub struct Ranks {
 
 /// Ranks points of the sequence's axes by z, then y, then x.
 pub fn rank(points: &[GridPoint]) -> Ranks {
-    let key = |[x, y, z]: GridPoint| [z, y, x];
-    let mut sorted: Vec<([i32; 3], u32)> = points.iter().map(|&p| key(p)).zip(0_u32..).collect();
-    sorted.sort_unstable();
+    let order = sorted_order(points.iter().map(|&[x, y, z]| [z, y, x].map(in_order)));
     let mut positions: Vec<GridPoint> = Vec::new();
     let mut of_point = vec![0; points.len()];
-    for ([z, y, x], point) in sorted {
-        if positions.last() != Some(&[x, y, z]) {
-            positions.push([x, y, z]);
+    for point in order {
+        let position = points[point as usize];
+        if positions.last() != Some(&position) {
+            positions.push(position);
         }
         of_point[point as usize] = positions.len() as u32 - 1;
     }
@@ -143,20 +143,16 @@ pub fn order_faces(mesh: &mut GridMesh, order: Order, drop_duplicates: bool) -> 
         });
     }
 
-    let mut rows: Vec<(Face, u32, Face)> = (0_u32..)
-        .zip(&mesh.faces)
-        .map(|(f, face)| {
-            let face = rotated_to_least(ranked(face));
-            (order.face_key(&face), f, face)
-        })
-        .collect();
-    rows.sort_unstable();
+    let rotated = |face: &Face| rotated_to_least(ranked(face));
+    let keys = mesh.faces.iter().map(|face| order.face_key(&rotated(face)));
+    let face_order = sorted_order(keys);
+    let position = |v: u32| ranks.positions[v as usize];
     Ordered {
-        triangles: rows
+        triangles: face_order
             .iter()
-            .map(|(_, _, face)| face.map(|v| ranks.positions[v as usize]))
+            .map(|&f| rotated(&mesh.faces[f as usize]).map(position))
             .collect(),
-        face_order: rows.iter().map(|&(_, f, _)| f).collect(),
+        face_order,
         n_positions: ranks.positions.len(),
         n_degenerate,
         n_duplicates,

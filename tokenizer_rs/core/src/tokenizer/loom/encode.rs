@@ -10,8 +10,9 @@ use super::vocabulary::MOST_CLOSES;
 use super::walk::{not_manifold, Walk};
 use super::write::canonical_offset;
 use super::{Format, Scheme};
-use crate::mesh::grid_mesh::rotated_to_least;
-use crate::mesh::{GridMesh, GridPoint};
+use crate::mesh::grid_mesh::{is_same_triangle, rotated_to_least};
+use crate::mesh::sorted_order::sorted_order;
+use crate::mesh::{Face, GridMesh, GridPoint};
 use crate::{MeshError, Result};
 
 /// What was counted on the way.
@@ -105,7 +106,6 @@ fn walk_through(
 }
 
 struct Start {
-    key: u128,
     face: u32,
     corners: [u32; 3],
 }
@@ -116,19 +116,16 @@ fn starts(mesh: &GridMesh) -> Vec<Start> {
         let [x, y, z] = mesh.vertices[v as usize].map(|c| c as u32);
         (y << 20) | (z << 10) | x
     };
-    let mut starts: Vec<Start> = (0_u32..)
-        .zip(&mesh.faces)
-        .map(|(face, corners)| {
-            let [a, b, c] = rotated_to_least(corners.map(|v| (key(v), v)));
-            Start {
-                key: u128::from(a.0) << 64 | u128::from(b.0) << 32 | u128::from(c.0),
-                face,
-                corners: [a.1, b.1, c.1],
-            }
-        })
-        .collect();
-    starts.sort_unstable_by_key(|start| (start.key, start.face));
-    starts
+    let from_least = |face: &Face| rotated_to_least(face.map(|v| (key(v), v)));
+    let keys = mesh
+        .faces
+        .iter()
+        .map(|face| from_least(face).map(|(key, _)| key));
+    let start = |face: u32| Start {
+        face,
+        corners: from_least(&mesh.faces[face as usize]).map(|(_, v)| v),
+    };
+    sorted_order(keys).into_iter().map(start).collect()
 }
 
 struct Encoder<'a, F> {
@@ -400,13 +397,16 @@ impl<F: FnMut(&Predictions, &GridPoint)> Encoder<'_, F> {
 /// Whether two meshes have the same oriented triangles, those of the second in the given order.
 pub fn same_triangles(decoded: &GridMesh, mesh: &GridMesh, order: &[u32]) -> bool {
     let positions = |mesh: &GridMesh, face: [u32; 3]| -> [GridPoint; 3] {
-        rotated_to_least(face.map(|v| mesh.vertices[v as usize]))
+        face.map(|v| mesh.vertices[v as usize])
     };
     let mut is_named = vec![false; mesh.faces.len()];
     decoded.faces.len() == mesh.faces.len()
         && order.len() == mesh.faces.len()
         && order.iter().zip(&decoded.faces).all(|(&f, face)| {
             !std::mem::replace(&mut is_named[f as usize], true)
-                && positions(mesh, mesh.faces[f as usize]) == positions(decoded, *face)
+                && is_same_triangle(
+                    positions(mesh, mesh.faces[f as usize]),
+                    positions(decoded, *face),
+                )
         })
 }

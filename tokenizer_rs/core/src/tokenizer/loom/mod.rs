@@ -39,7 +39,7 @@ use table::SlotTable;
 use vocabulary::Vocabulary;
 
 use crate::mesh::GridMesh;
-use crate::repair::{repair_on_grid, RepairOptions};
+use crate::repair::{RepairOptions, Repairs};
 use crate::tokenizer::{self, Grammar};
 use crate::{MeshError, Result, Tokenizer, TriangleMesh};
 
@@ -179,9 +179,9 @@ impl Loom {
 }
 
 impl Tokenizer for Loom {
-    fn encode(&self, mesh: &TriangleMesh) -> Result<tokenizer::Encoding> {
-        let repaired = repair_on_grid(mesh, self.resolution(), &RepairOptions::default())?;
-        self.encode_repaired(repaired.mesh)
+    fn encode_sharing(&self, repairs: &Repairs) -> Result<tokenizer::Encoding> {
+        let repaired = repairs.on_grid(self.resolution(), &RepairOptions::default())?;
+        self.encode_repaired(repaired.mesh.clone())
     }
 
     fn decode(&self, tokens: &[i32]) -> Result<TriangleMesh> {

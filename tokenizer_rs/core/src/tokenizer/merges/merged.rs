@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::grammar::{MergeTree, MergedGrammar};
 use super::{invalid, Merges};
+use crate::repair::Repairs;
 use crate::tokenizer::{Encoding, Grammar};
 use crate::{Result, Tokenizer, TriangleMesh};
 
@@ -40,8 +41,8 @@ impl Merged {
 }
 
 impl Tokenizer for Merged {
-    fn encode(&self, mesh: &TriangleMesh) -> Result<Encoding> {
-        let mut encoding = self.base.encode(mesh)?;
+    fn encode_sharing(&self, repairs: &Repairs) -> Result<Encoding> {
+        let mut encoding = self.base.encode_sharing(repairs)?;
         let tokens = self.merges().apply(&encoding.tokens)?;
         encoding.exact &= self.merges().expand_all(&tokens) == encoding.tokens;
         encoding.tokens = tokens;

@@ -302,6 +302,7 @@ impl Encoding {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::repair::Repairs;
     use crate::{Limits, Tokenizer};
 
     fn cube() -> TriangleMesh {
@@ -327,7 +328,9 @@ mod tests {
 
     #[test]
     fn the_published_cube() {
-        let encoding = Silksong::reference().encode_in_detail(&cube()).unwrap();
+        let encoding = Silksong::reference()
+            .encode_in_detail(&Repairs::new(&cube()))
+            .unwrap();
         assert_eq!(
             encoding.tokens[..9],
             [0, 5659, 6990, 1, 6107, 9294, 208, 460, 5666]

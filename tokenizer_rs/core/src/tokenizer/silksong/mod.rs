@@ -22,6 +22,7 @@ pub use statistics::Statistics;
 pub use vocabulary::{VertexMode, Vocabulary};
 
 use crate::mesh::GridMesh;
+use crate::repair::Repairs;
 use crate::tokenizer::{self, decodes_to, Grammar};
 use crate::{Limits, MeshError, Result, Tokenizer, TriangleMesh};
 use grammar::SilksongGrammar;
@@ -147,10 +148,10 @@ impl Silksong {
 
 impl Silksong {
     /// Tokens of a mesh with everything that was found on the way.
-    pub fn encode_in_detail(&self, mesh: &TriangleMesh) -> Result<Encoding> {
+    pub fn encode_in_detail(&self, repairs: &Repairs) -> Result<Encoding> {
         match self.conformance {
-            Conformance::Reference => encode::encode(self, mesh),
-            Conformance::Extended => extended::encode::encode(self, mesh),
+            Conformance::Reference => encode::encode(self, repairs.mesh()),
+            Conformance::Extended => extended::encode::encode(self, repairs),
         }
     }
 
@@ -171,8 +172,8 @@ impl Silksong {
 }
 
 impl Tokenizer for Silksong {
-    fn encode(&self, mesh: &TriangleMesh) -> Result<tokenizer::Encoding> {
-        Ok(self.to_common(&self.encode_in_detail(mesh)?))
+    fn encode_sharing(&self, repairs: &Repairs) -> Result<tokenizer::Encoding> {
+        Ok(self.to_common(&self.encode_in_detail(repairs)?))
     }
 
     fn decode(&self, tokens: &[i32]) -> Result<TriangleMesh> {

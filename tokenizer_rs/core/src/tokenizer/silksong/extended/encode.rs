@@ -6,7 +6,7 @@ use super::walk::Walk;
 use super::OPTION_BITS;
 use crate::mesh::half_edge::NONE;
 use crate::mesh::Face;
-use crate::repair::{repair_on_grid, RepairOptions, RepairedGrid};
+use crate::repair::{RepairOptions, RepairedGrid, Repairs};
 use crate::tokenizer::silksong::encode::Encoding;
 use crate::tokenizer::silksong::statistics::{compression_rate, RoundTrip, Statistics};
 use crate::tokenizer::silksong::vocabulary::{Vocabulary, COMPONENT, COMPONENT_END, LAYER_END};
@@ -14,7 +14,8 @@ use crate::tokenizer::silksong::{between_layer, in_layer, Silksong};
 use crate::{MeshError, Result, TriangleMesh};
 
 /// Encodes a mesh; see [`super`].
-pub fn encode(tokenizer: &Silksong, mesh: &TriangleMesh) -> Result<Encoding> {
+pub fn encode(tokenizer: &Silksong, repairs: &Repairs) -> Result<Encoding> {
+    let mesh = repairs.mesh();
     let limits = tokenizer.limits();
     let vocabulary = tokenizer.vocabulary();
     if limits.max_raw_faces > 0 && mesh.faces.len() > limits.max_raw_faces {
@@ -27,7 +28,7 @@ pub fn encode(tokenizer: &Silksong, mesh: &TriangleMesh) -> Result<Encoding> {
         drop_collinear: tokenizer.drops_collinear(),
         ..RepairOptions::default()
     };
-    let repaired = repair_on_grid(mesh, vocabulary.resolution(), &options)?;
+    let repaired = repairs.on_grid(vocabulary.resolution(), &options)?;
     if repaired.mesh.faces.is_empty() {
         return Err(MeshError::NoValidComponent {
             min_faces: limits.min_component_faces,
@@ -40,7 +41,7 @@ pub fn encode(tokenizer: &Silksong, mesh: &TriangleMesh) -> Result<Encoding> {
         ..Encoding::default()
     };
     let n_before = repaired.mesh.vertices.len();
-    let fitted = fit(repaired.mesh, limits)?;
+    let fitted = fit(repaired.mesh.clone(), limits)?;
     let n_copies = fitted.vertices.len() - n_before;
     encoding.statistics.vert_num += n_copies;
     encoding.statistics.nonmani_gen += n_copies;

@@ -2,14 +2,14 @@
 
 use crate::mesh::quantize::quantize;
 use crate::mesh::{Face, GridMesh};
-use crate::repair::check_guarantees;
+use crate::repair::{check_guarantees, Repairs};
 use crate::tokenizer::silksong::{Conformance, Encoding, Silksong, VertexMode};
 use crate::tokenizer::{decodes_to, TokenMask};
 use crate::{Limits, Tokenizer, TriangleMesh};
 
 fn encoded(tokenizer: &Silksong, vertices: Vec<[f64; 3]>, faces: Vec<Face>) -> Encoding {
     let mesh = TriangleMesh { vertices, faces };
-    let encoding = tokenizer.encode_in_detail(&mesh).unwrap();
+    let encoding = tokenizer.encode_in_detail(&Repairs::new(&mesh)).unwrap();
     let on_grid = GridMesh {
         vertices: encoding.vertices.clone(),
         faces: encoding.faces.clone(),
