@@ -153,8 +153,8 @@ def test_augmented_meshes_are_encoded_anew(box_data: Path) -> None:
 
 def test_a_mesh_that_does_not_tokenise_is_counted_not_replaced(tmp_path: Path) -> None:
     samples = make_samples(2, 0, 0)
-    flat = Mesh(samples[0].mesh.vertices, samples[0].mesh.faces[:1])
-    broken = ShardedMesh("flat", "train", flat, samples[0].tokens)
+    empty = Mesh(samples[0].mesh.vertices, np.zeros_like(samples[0].mesh.faces[:1]))
+    broken = ShardedMesh("empty", "train", empty, samples[0].tokens)
     dataset = ShardDataset(write_data(tmp_path / "data", [broken]), "train", tiny_config(data={}))
     failed = dataset[Place(0, 0)]
     assert isinstance(failed, Failed)
