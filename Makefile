@@ -57,7 +57,7 @@ test-rust: ## Rust tests
 	cargo test --locked --release --quiet
 
 .PHONY: fuzz
-fuzz: ## every fuzz target for a few seconds (SECONDS_EACH=600 for a long run)
+fuzz: ## every fuzz target for a few seconds (FUZZ_SEED=0 SECONDS_EACH=600 for a long run)
 	@.ci/fuzz $(or $(SECONDS_EACH),3)
 
 .PHONY: wheel
