@@ -29,6 +29,8 @@ pub mod measure;
 pub mod mesh;
 pub mod read;
 pub mod repair;
+#[cfg(test)]
+mod testing;
 pub mod tokenizer;
 
 pub use error::MeshError;

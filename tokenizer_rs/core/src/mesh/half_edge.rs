@@ -26,6 +26,17 @@ pub fn ends(face: &Face, j: usize) -> (u32, u32) {
     (face[(j + 1) % 3], face[(j + 2) % 3])
 }
 
+/// The corners of a face after and before its corner `vertex`: the ends of its edge in the link there.
+pub fn link_edge(&[a, b, c]: &Face, vertex: u32) -> (u32, u32) {
+    if a == vertex {
+        (b, c)
+    } else if b == vertex {
+        (c, a)
+    } else {
+        (a, b)
+    }
+}
+
 /// The half-edge or corner after `h` in its face.
 pub fn next(h: u32) -> u32 {
     if h % 3 == 2 {

@@ -1,6 +1,6 @@
 //! The check at the end of every repair.
 
-use crate::mesh::half_edge::NONE;
+use crate::mesh::half_edge::{link_edge, NONE};
 use crate::mesh::incidence::Incidence;
 use crate::mesh::Face;
 use thiserror::Error;
@@ -120,17 +120,6 @@ pub fn check_guarantees(n_vertices: usize, faces: &[Face]) -> Result<(), Violati
         }
     }
     Ok(())
-}
-
-/// The corners after and before `vertex`.
-fn link_edge(&[a, b, c]: &Face, vertex: u32) -> (u32, u32) {
-    if a == vertex {
-        (b, c)
-    } else if b == vertex {
-        (c, a)
-    } else {
-        (a, b)
-    }
 }
 
 #[cfg(test)]

@@ -8,6 +8,7 @@
 //!      d
 //! ```
 
+use crate::mesh::half_edge::link_edge;
 use crate::mesh::Face;
 
 const UNSEEN: u32 = u32::MAX;
@@ -82,14 +83,7 @@ impl LinkBuilder {
 
 /// The two corners of a face that are not `vertex`, lower index first.
 pub fn other_corners(vertex: u32, face: &Face) -> (u32, u32) {
-    let [a, b, c] = *face;
-    let (x, y) = if a == vertex {
-        (b, c)
-    } else if b == vertex {
-        (c, a)
-    } else {
-        (a, b)
-    };
+    let (x, y) = link_edge(face, vertex);
     (x.min(y), x.max(y))
 }
 

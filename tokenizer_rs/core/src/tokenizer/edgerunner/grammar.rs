@@ -221,13 +221,9 @@ impl Grammar for EdgeRunnerGrammar {
 mod tests {
     use super::super::EdgeRunner;
     use super::*;
+    use crate::testing::random_sequence;
     use crate::tokenizer::edgerunner::Sort;
     use crate::Tokenizer;
-
-    fn random_below(seed: &mut u64, n: usize) -> usize {
-        *seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
-        (*seed >> 33) as usize % n
-    }
 
     #[test]
     fn random_walks_that_end_properly_decode_onto_the_grid() {
@@ -235,23 +231,7 @@ mod tests {
         for engine in [Engine::LrAbsco, Engine::Lr, Engine::Clers] {
             for length in 0..80 {
                 let tokenizer = EdgeRunner::new(16, engine, Sort::Stable, false).unwrap();
-                let mut state = tokenizer.grammar();
-                let mut tokens = Vec::new();
-                for _ in 0..length {
-                    let mut mask = TokenMask::new(tokenizer.vocab_size() as usize);
-                    state.allowed(&mut mask);
-                    let choices: Vec<i32> = mask.iter().collect();
-                    let token = choices[random_below(&mut seed, choices.len())];
-                    state.advance(token).unwrap();
-                    tokens.push(token);
-                }
-                let n_to_end = state.tokens_to_end();
-                while let Some(token) = state.closing_token() {
-                    state.advance(token).unwrap();
-                    tokens.push(token);
-                }
-                assert_eq!(tokens.len(), length + n_to_end);
-                assert!(state.can_end());
+                let tokens = random_sequence(&tokenizer, length, &mut seed);
                 let mesh = tokenizer.decode(&tokens).unwrap();
                 mesh.check_range().unwrap();
                 assert!(!mesh.faces.is_empty());

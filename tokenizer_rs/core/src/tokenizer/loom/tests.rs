@@ -5,16 +5,10 @@ use std::collections::BTreeSet;
 use super::*;
 use crate::mesh::Face;
 use crate::repair::{check_guarantees, repair_grid_mesh};
+use crate::testing::{end_sequence, random_below};
 use crate::tokenizer::TokenMask;
 
 const SCHEMES: [Scheme; 2] = [Scheme::Valence, Scheme::Deferred];
-
-fn random_below(state: &mut u64, n: usize) -> usize {
-    *state ^= *state << 13;
-    *state ^= *state >> 7;
-    *state ^= *state << 17;
-    (*state % n as u64) as usize
-}
 
 fn repaired(vertices: Vec<[i32; 3]>, faces: Vec<Face>) -> GridMesh {
     let mesh = GridMesh { vertices, faces };
@@ -280,13 +274,7 @@ fn drawn(tokenizer: &Loom, length: usize, share: usize, seed: &mut u64) -> Vec<i
         state.advance(token).unwrap();
         tokens.push(token);
     }
-    let n_to_end = state.tokens_to_end();
-    while let Some(token) = state.closing_token() {
-        state.advance(token).unwrap();
-        tokens.push(token);
-    }
-    assert_eq!(tokens.len(), length + n_to_end);
-    assert!(state.can_end());
+    end_sequence(state.as_mut(), &mut tokens);
     tokens
 }
 

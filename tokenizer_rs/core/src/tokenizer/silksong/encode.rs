@@ -4,7 +4,7 @@ use super::between_layer;
 use super::in_layer;
 use super::layers::{walk, Places};
 use super::rings::Rings;
-use super::statistics::{compression_rate, Histogram, Statistics};
+use super::statistics::{compression_rate, RowLengths, Statistics};
 use super::vocabulary::{Vocabulary, COMPONENT, COMPONENT_END, LAYER_END};
 use super::Silksong;
 use crate::mesh::clean::clean;
@@ -181,19 +181,12 @@ fn write_components(
         places,
         offsets: Vec::new(),
         columns: Vec::new(),
-        rows_in_layers: Histogram::default(),
-        rows_between_layers: Histogram::default(),
+        rows: RowLengths::default(),
     };
     for (component, layers) in &walks {
         writer.write(*component, layers, encoding)?;
     }
-    let histograms = [
-        ("in", writer.rows_in_layers),
-        ("out", writer.rows_between_layers),
-    ];
-    for (kind, histogram) in histograms {
-        histogram.write(kind, &mut encoding.statistics.token_statistic);
-    }
+    writer.rows.write(&mut encoding.statistics.token_statistic);
     encoding.faces = faces;
     Ok(())
 }
@@ -216,8 +209,7 @@ struct Writer<'a> {
     /// In-layer offsets and between-layer columns of the vertex at hand.
     offsets: Vec<usize>,
     columns: Vec<u32>,
-    rows_in_layers: Histogram,
-    rows_between_layers: Histogram,
+    rows: RowLengths,
 }
 
 impl Writer<'_> {
@@ -266,7 +258,7 @@ impl Writer<'_> {
         let (bits, extra) = in_layer::encode_row(n, &self.offsets);
         tokens.push(self.vocabulary.head(bits));
         tokens.extend(extra.iter().map(|&d| self.vocabulary.offset(d)));
-        self.rows_in_layers.count(1 + extra.len());
+        self.rows.in_layers.count(1 + extra.len());
     }
 
     fn write_between_layers(&mut self, tokens: &mut Vec<i32>) {
@@ -274,7 +266,7 @@ impl Writer<'_> {
         between_layer::encode_row(&self.columns, |c, code| {
             tokens.push(self.vocabulary.between(c, code));
         });
-        self.rows_between_layers.count(tokens.len() - n_before);
+        self.rows.between_layers.count(tokens.len() - n_before);
     }
 }
 
@@ -286,50 +278,20 @@ impl Encoding {
         round_trip.is_some_and(|found| found.n_inexact_components == 0)
             && self.component_valid.iter().all(|&valid| valid)
     }
-
-    /// Counts a row of `n_tokens` in-layer or between-layer tokens, if it needed more than one.
-    pub(super) fn count_row(&mut self, kind: &str, n_tokens: usize) {
-        if n_tokens > 1 {
-            *self
-                .statistics
-                .token_statistic
-                .entry(format!("{kind}_{n_tokens}"))
-                .or_default() += 1;
-        }
-    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::repair::Repairs;
+    use crate::testing::cube;
     use crate::{Limits, Tokenizer};
-
-    fn cube() -> TriangleMesh {
-        let corner = |i: u32| [4, 2, 1].map(|bit| if i & bit == 0 { -0.95 } else { 0.95 });
-        TriangleMesh {
-            vertices: (0..8).map(corner).collect(),
-            faces: vec![
-                [1, 3, 0],
-                [4, 1, 0],
-                [0, 3, 2],
-                [2, 4, 0],
-                [1, 7, 3],
-                [5, 1, 4],
-                [5, 7, 1],
-                [3, 7, 2],
-                [6, 4, 2],
-                [2, 7, 6],
-                [6, 5, 4],
-                [7, 5, 6],
-            ],
-        }
-    }
 
     #[test]
     fn the_published_cube() {
+        let (vertices, faces) = cube();
         let encoding = Silksong::reference()
-            .encode_in_detail(&Repairs::new(&cube()))
+            .encode_in_detail(&Repairs::new(&TriangleMesh { vertices, faces }))
             .unwrap();
         assert_eq!(
             encoding.tokens[..9],

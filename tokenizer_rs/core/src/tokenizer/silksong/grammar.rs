@@ -206,15 +206,9 @@ impl Grammar for SilksongGrammar {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::testing::random_sequence;
     use crate::tokenizer::silksong::Silksong;
     use crate::Tokenizer;
-
-    fn random_below(state: &mut u64, n: usize) -> usize {
-        *state ^= *state << 13;
-        *state ^= *state >> 7;
-        *state ^= *state << 17;
-        (*state % n as u64) as usize
-    }
 
     #[test]
     fn what_the_grammar_allows_decodes() {
@@ -223,23 +217,7 @@ mod tests {
                 Silksong::new(128, mode, Default::default(), Default::default()).unwrap();
             let mut seed = 7;
             for _ in 0..200 {
-                let mut state = tokenizer.grammar();
-                let mut tokens = Vec::new();
-                while tokens.len() < 300 {
-                    let mut mask = TokenMask::new(tokenizer.vocab_size() as usize);
-                    state.allowed(&mut mask);
-                    let choices: Vec<i32> = mask.iter().collect();
-                    let token = choices[random_below(&mut seed, choices.len())];
-                    state.advance(token).unwrap();
-                    tokens.push(token);
-                }
-                let n_to_end = state.tokens_to_end();
-                while let Some(token) = state.closing_token() {
-                    state.advance(token).unwrap();
-                    tokens.push(token);
-                }
-                assert_eq!(tokens.len(), 300 + n_to_end);
-                assert!(state.can_end());
+                let tokens = random_sequence(&tokenizer, 300, &mut seed);
                 tokenizer.decode(&tokens).unwrap();
             }
         }

@@ -157,12 +157,29 @@ impl Histogram {
     }
 
     /// Enters the rows of more than one token as `kind_number`.
-    pub fn write(&self, kind: &str, table: &mut BTreeMap<String, usize>) {
+    fn write(&self, kind: &str, table: &mut BTreeMap<String, usize>) {
         for (n_tokens, &n_rows) in self.0.iter().enumerate().skip(2) {
             if n_rows > 0 {
                 table.insert(format!("{kind}_{n_tokens}"), n_rows);
             }
         }
+    }
+}
+
+/// How many tokens the rows of a mesh need.
+#[derive(Debug, Clone, Default)]
+pub struct RowLengths {
+    /// Of edges inside a layer.
+    pub in_layers: Histogram,
+    /// Of edges to the layer before.
+    pub between_layers: Histogram,
+}
+
+impl RowLengths {
+    /// Enters the rows of more than one token as `in_number` and `out_number`.
+    pub fn write(&self, table: &mut BTreeMap<String, usize>) {
+        self.in_layers.write("in", table);
+        self.between_layers.write("out", table);
     }
 }
 

@@ -8,7 +8,7 @@ use crate::mesh::half_edge::NONE;
 use crate::mesh::Face;
 use crate::repair::{RepairOptions, RepairedGrid, Repairs};
 use crate::tokenizer::silksong::encode::Encoding;
-use crate::tokenizer::silksong::statistics::{compression_rate, RoundTrip, Statistics};
+use crate::tokenizer::silksong::statistics::{compression_rate, RoundTrip, RowLengths, Statistics};
 use crate::tokenizer::silksong::vocabulary::{Vocabulary, COMPONENT, COMPONENT_END, LAYER_END};
 use crate::tokenizer::silksong::{between_layer, in_layer, Silksong};
 use crate::{MeshError, Result, TriangleMesh};
@@ -132,6 +132,7 @@ fn write_components(tokenizer: &Silksong, fitted: &FittedMesh, encoding: &mut En
         ..RoundTrip::default()
     };
     let mut difference = Difference::default();
+    let mut rows = RowLengths::default();
     let fits = |walk: &Walk| check_layers(walk, 0, tokenizer.limits()).is_ok();
     let mut rank = vec![NONE; fitted.vertices.len()];
     for (c, start) in fitted.starts.iter().enumerate() {
@@ -153,12 +154,14 @@ fn write_components(tokenizer: &Silksong, fitted: &FittedMesh, encoding: &mut En
         statistics.cc_max_layer.push(walk.n_layers() as i32 - 1);
         statistics.max_l = statistics.max_l.max(walk.n_layers() - 1);
         statistics.max_lv = statistics.max_lv.max(walk.longest_layer());
-        write(tokenizer.vocabulary(), &trial, c as u32, fitted, encoding);
+        let vocabulary = tokenizer.vocabulary();
+        write(vocabulary, &trial, c as u32, fitted, &mut rows, encoding);
     }
     round_trip.missing_faces = difference.missing;
     round_trip.extra_faces = difference.extra;
     round_trip.flipped_faces = difference.flipped;
     encoding.statistics.round_trip = Some(round_trip);
+    rows.write(&mut encoding.statistics.token_statistic);
 }
 
 /// Writes one component.
@@ -167,6 +170,7 @@ fn write(
     trial: &Trial,
     component: u32,
     fitted: &FittedMesh,
+    rows: &mut RowLengths,
     out: &mut Encoding,
 ) {
     let walk = &trial.walk;
@@ -199,7 +203,7 @@ fn write(
             let named = (0..OPTION_BITS).filter(|bit| option >> bit & 1 == 1);
             out.tokens
                 .extend(named.chain(extra).map(|d| vocabulary.offset(d)));
-            out.count_row("in", out.tokens.len() - n_before);
+            rows.in_layers.count(out.tokens.len() - n_before);
 
             let previous = walk.layer_starts[k - 1];
             columns.clear();
@@ -209,7 +213,7 @@ fn write(
             between_layer::encode_row(&columns, |column, code| {
                 out.tokens.push(vocabulary.between(column, code));
             });
-            out.count_row("out", out.tokens.len() - n_before);
+            rows.between_layers.count(out.tokens.len() - n_before);
         }
         let is_last = k + 1 == walk.n_layers();
         out.tokens

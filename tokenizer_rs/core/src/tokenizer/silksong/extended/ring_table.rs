@@ -1,6 +1,6 @@
 //! The rings of all vertices of a repaired mesh.
 
-use crate::mesh::half_edge::NONE;
+use crate::mesh::half_edge::{link_edge, NONE};
 use crate::mesh::incidence::Incidence;
 use crate::mesh::Face;
 
@@ -29,7 +29,7 @@ impl RingTable {
                 incidence
                     .of(vertex)
                     .iter()
-                    .map(|&f| step(&faces[f as usize], vertex))
+                    .map(|&f| link_edge(&faces[f as usize], vertex))
             };
             for (a, b) in steps() {
                 next[a as usize] = b;
@@ -65,16 +65,5 @@ impl RingTable {
     /// Whether the vertex lies inside the surface, so that the last of its ring is joined with the first.
     pub fn is_closed(&self, vertex: u32) -> bool {
         self.is_closed[vertex as usize]
-    }
-}
-
-/// The neighbours that a face of `vertex` joins.
-fn step(&[a, b, c]: &Face, vertex: u32) -> (u32, u32) {
-    if a == vertex {
-        (b, c)
-    } else if b == vertex {
-        (c, a)
-    } else {
-        (a, b)
     }
 }

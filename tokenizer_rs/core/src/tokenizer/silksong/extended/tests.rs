@@ -3,6 +3,7 @@
 use crate::mesh::quantize::quantize;
 use crate::mesh::{Face, GridMesh};
 use crate::repair::{check_guarantees, Repairs};
+use crate::testing::{cube, end_sequence, random_below};
 use crate::tokenizer::silksong::{Conformance, Encoding, Silksong, VertexMode};
 use crate::tokenizer::{decodes_to, TokenMask};
 use crate::{Limits, Tokenizer, TriangleMesh};
@@ -74,25 +75,6 @@ fn fan(n: usize) -> (Vec<[f64; 3]>, Vec<Face>) {
     (vertices, (0..n).map(face).collect())
 }
 
-fn cube_faces() -> (Vec<[f64; 3]>, Vec<Face>) {
-    let corner = |i: u32| [4, 2, 1].map(|bit| if i & bit == 0 { -0.95 } else { 0.95 });
-    let faces = vec![
-        [1, 3, 0],
-        [4, 1, 0],
-        [0, 3, 2],
-        [2, 4, 0],
-        [1, 7, 3],
-        [5, 1, 4],
-        [5, 7, 1],
-        [3, 7, 2],
-        [6, 4, 2],
-        [2, 7, 6],
-        [6, 5, 4],
-        [7, 5, 6],
-    ];
-    ((0..8).map(corner).collect(), faces)
-}
-
 #[test]
 fn a_tube_of_three_gets_no_caps() {
     for n_rings in 2..6 {
@@ -106,7 +88,7 @@ fn a_tube_of_three_gets_no_caps() {
 
 #[test]
 fn an_open_cube_stays_open_wherever_it_is_open() {
-    let (vertices, faces) = cube_faces();
+    let (vertices, faces) = cube();
     exact(vertices.clone(), faces.clone());
     for missing in 0..12 {
         let mut open = faces.clone();
@@ -142,7 +124,7 @@ fn a_torus_comes_back() {
 
 #[test]
 fn small_and_several_components_are_kept() {
-    let (mut vertices, mut faces) = cube_faces();
+    let (mut vertices, mut faces) = cube();
     for p in &mut vertices {
         p[0] = p[0] / 4.0 - 0.6;
     }
@@ -288,13 +270,6 @@ fn a_vertex_of_high_valence_and_an_edge_of_many_faces_are_taken() {
     exact(vertices, (2..9).map(|v| [0, 1, v]).collect());
 }
 
-fn random_below(state: &mut u64, n: usize) -> usize {
-    *state ^= *state << 13;
-    *state ^= *state >> 7;
-    *state ^= *state << 17;
-    (*state % n as u64) as usize
-}
-
 /// A sequence the grammar allows. Classes of tokens are drawn first, so that layers grow.
 fn random_sequence(tokenizer: &Silksong, budget: usize, seed: &mut u64) -> Vec<i32> {
     let mut state = tokenizer.grammar();
@@ -314,10 +289,7 @@ fn random_sequence(tokenizer: &Silksong, budget: usize, seed: &mut u64) -> Vec<i
         state.advance(token).unwrap();
         tokens.push(token);
     }
-    while let Some(token) = state.closing_token() {
-        state.advance(token).unwrap();
-        tokens.push(token);
-    }
+    end_sequence(state.as_mut(), &mut tokens);
     tokens
 }
 
