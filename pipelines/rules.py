@@ -20,7 +20,8 @@ import polars as pl
 import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError, field_validator
 
-from pipelines.tables import SILKSONG_COLUMNS, Reason, Tokens, polars_schema
+from pipelines.reasons import Reason
+from pipelines.tables import SILKSONG_COLUMNS, Tokens, polars_schema
 from pipelines.tokenizers import TokenizerSettings
 
 RULES_FOLDER = Path(__file__).parents[1] / "configs" / "rules"

@@ -3,6 +3,7 @@
 import polars as pl
 import pytest
 
+from pipelines.reasons import Reason
 from pipelines.rules import (
     PresetError,
     check_fits,
@@ -12,7 +13,7 @@ from pipelines.rules import (
     preset_names,
 )
 from pipelines.settings import CurationSettings
-from pipelines.tables import Reason, Tokens, polars_schema
+from pipelines.tables import Tokens, polars_schema
 from pipelines.tokenizers import FAMILIES
 
 GOOD = {
