@@ -52,6 +52,8 @@ class Reason(StrEnum):
     LAYER_VERTEX_LIMIT = "LAYER_VERTEX_LIMIT"
     NO_VALID_COMPONENT = "NO_VALID_COMPONENT"
     TOKEN_LIMIT = "TOKEN_LIMIT"
+    REPAIR_DEFECT = "REPAIR_DEFECT"  # the check at the end of the repair failed: a defect of ours, report it
+    INTERNAL = "INTERNAL"  # the tokenizer panicked: a defect of ours, report it
     # curated: the rules of the preset
     RULE_FACES = "RULE_FACES"
     RULE_COMPONENTS = "RULE_COMPONENTS"

@@ -2,14 +2,48 @@
 
 from collections.abc import Iterable, Sequence
 from os import PathLike
-from typing import Any, Literal, TypedDict, overload
+from typing import Any, Literal, TypedDict, final, overload, type_check_only
 
 import numpy as np
 import pyarrow as pa
 from numpy.typing import ArrayLike, NDArray
 
+__all__ = [
+    "EdgeRunner",
+    "EdgeRunnerEncoding",
+    "Encoding",
+    "FaceSequence",
+    "Grammar",
+    "GrammarBatch",
+    "LoadedMesh",
+    "Loom",
+    "Merged",
+    "Merges",
+    "MeshError",
+    "Repaired",
+    "Silksong",
+    "SilksongEncoding",
+    "SlotTable",
+    "Tokenizer",
+    "__version__",
+    "adaptive_bits",
+    "face_edges",
+    "gltf_side_files",
+    "learn_slots",
+    "measure",
+    "read_mesh",
+    "repair",
+    "silksong_decode_between_layers",
+    "silksong_decode_in_layer",
+    "silksong_encode_between_layers",
+    "silksong_encode_in_layer",
+    "silksong_window_table",
+    "tokenize_files",
+]
+
 __version__: str
 
+@type_check_only
 class Topology(TypedDict):
     """Counts over a mesh whose positions that are equal in single precision count as one vertex."""
 
@@ -52,6 +86,7 @@ class Encoding:
     def statistics(self) -> dict[str, Any]:
         """What was counted on the way, under names of the family's own."""
 
+@final
 class SilksongEncoding(Encoding):
     """Tokens of a mesh with everything the Silksong tokenizer found on the way."""
 
@@ -80,6 +115,7 @@ class SilksongEncoding(Encoding):
     def sequence_components(self) -> NDArray[np.int32]:
         """Component (N,) of each position in token order."""
 
+@final
 class Grammar:
     """Which tokens may follow in one sequence that is being written."""
 
@@ -96,6 +132,7 @@ class Grammar:
     def copy(self) -> Grammar:
         """An independent copy of the state."""
 
+@final
 class GrammarBatch:
     """Which tokens may follow in each of several sequences that are written side by side."""
 
@@ -163,6 +200,7 @@ class Tokenizer:
 
 # --- families ---
 
+@final
 class Silksong(Tokenizer):
     """Mesh Silksong tokenizer (arXiv 2507.02477)."""
 
@@ -187,6 +225,7 @@ class Silksong(Tokenizer):
 
 # --- edgerunner ---
 
+@final
 class EdgeRunnerEncoding(Encoding):
     """Tokens of a mesh with the operation after each face."""
 
@@ -194,6 +233,7 @@ class EdgeRunnerEncoding(Encoding):
     def face_type(self) -> NDArray[np.int8]:
         """Operation (F,) after each face in token order; 2 where none follows."""
 
+@final
 class EdgeRunner(Tokenizer):
     """EdgeRunner tokenizer (arXiv 2409.18114).
 
@@ -238,6 +278,7 @@ class EdgeRunner(Tokenizer):
 
 # --- face sequence ---
 
+@final
 class FaceSequence(Tokenizer):
     """Sorted faces, nine coordinates each (MeshGPT, arXiv 2311.15475; MeshXL, arXiv 2405.20853).
 
@@ -281,6 +322,7 @@ def face_edges(faces: ArrayLike, include_self: bool = True) -> NDArray[np.int64]
 
 # --- loom ---
 
+@final
 class SlotTable:
     """Common places of a vertex relative to a predictor, each one token of Loom."""
 
@@ -322,6 +364,7 @@ def learn_slots(
     Raises MeshError for the first mesh that cannot be repaired.
     """
 
+@final
 class Loom(Tokenizer):
     """Loom, format loom-1: one token carries a new vertex's position and its connectivity together.
 
@@ -352,6 +395,7 @@ class Loom(Tokenizer):
 
 # --- merges ---
 
+@final
 class Merges:
     """Merged tokens on top of a vocabulary (byte pair encoding, arXiv 1508.07909).
 
@@ -385,6 +429,7 @@ class Merges:
         """The two ids that each merged token is made of, in the order of their ids."""
     def __len__(self) -> int: ...
 
+@final
 class Merged(Tokenizer):
     """Any tokenizer, with merged tokens on top."""
 
@@ -399,6 +444,7 @@ class Merged(Tokenizer):
 
 # --- repair ---
 
+@type_check_only
 class RepairLog(TypedDict):
     """What a repair did, by indices of the input; of equal vertices or faces the lowest index names all."""
 
@@ -423,6 +469,7 @@ class RepairLog(TypedDict):
     flipped_faces: NDArray[np.int32]
     """(N,): faces turned over."""
 
+@final
 class Repaired:
     """A repaired mesh and what was done to get there."""
 
@@ -447,6 +494,7 @@ class Repaired:
 
 # --- reading files ---
 
+@final
 class LoadedMesh:
     """Triangles of one file, world transforms applied, nothing welded."""
 
@@ -467,14 +515,14 @@ def read_mesh(
     path_or_bytes: str | PathLike[str] | bytes,
     format: str | None = None,
     folder: str | PathLike[str] | None = None,
-    max_triangles: int = 10_000_000,
+    max_triangles: int = ...,
     max_bytes: int = 1 << 30,
 ) -> LoadedMesh:
     """Read a mesh file, or its bytes: all triangles of the default scene, or none.
 
     `format` is one of glb, gltf, obj, off, ply, stl; by default the path's extension. Side files are looked
     for in `folder` alone, by default that of the path. Both limits are on what the file unfolds to: triangles
-    with instances expanded, bytes with side files.
+    with instances expanded (by default ten million), bytes with side files.
 
     Raises MeshError with the code UNREADABLE_FILE, UNSUPPORTED_FORMAT, EMPTY_FILE, TOO_LARGE, NOT_A_MESH,
     NEEDS_DECODER, MISSING_SIDE_FILE, LOAD, NON_FINITE, NO_TRIANGLES or TOO_MANY_FACES_RAW.

@@ -12,7 +12,7 @@ pub enum MeshError {
     #[error("{0}")]
     InvalidInput(String),
     /// The token sequence cannot belong to any mesh.
-    #[error("token {position}: {reason}; give a sequence that starts with the component token")]
+    #[error("token {position}: {reason}; give tokens as a tokenizer of the same family and options writes them")]
     InvalidTokens {
         /// Position in the sequence.
         position: usize,
