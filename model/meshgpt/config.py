@@ -40,6 +40,23 @@ _REFERENCE_GROUPS = {
 }
 _REFERENCE_FLAGS = ("quads", "use_residual_lfq", "rvq_stochastic_sample_codes", "use_linear_attn")
 
+_TRANSFORMER_NAMES = {
+    "dim": "width",
+    "max_seq_len": "max_tokens",
+    "attn_depth": "depth",
+    "attn_heads": "heads",
+    "attn_dim_head": "head_width",
+    "cross_attn_num_mem_kv": "n_memories",
+    "coarse_pre_gateloop_depth": "coarse_gate_loops",
+    "fine_pre_gateloop_depth": "fine_gate_loops",
+    "fine_attn_depth": "fine_depth",
+    "num_sos_tokens": "n_start_vectors",
+    "fine_cross_attend_text": "fine_sees_text",
+    "text_cond_with_film": "has_film",
+    "cond_drop_prob": "text_drop",
+}
+_TRANSFORMER_WITHOUT_EFFECT = {"fine_attn_dim_head", "fine_attn_heads", "coarse_adaptive_rmsnorm"}
+
 DEFAULT_DECODER_WIDTHS = (128,) * 4 + (192,) * 4 + (256,) * 6 + (384,) * 3
 
 
@@ -159,3 +176,66 @@ class AutoencoderConfig(BaseModel):
         own["samples_codes"] = options.get("rvq_stochastic_sample_codes", True)
         own["has_linear_attention"] = options.get("use_linear_attn", True)
         return cls.compatible(**own)
+
+
+class TransformerConfig(BaseModel):
+    """The generator over the codes; the defaults are the published sizes."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    codebook_size: int = Field(default=16_384, ge=2, description="codes; the end comes on top")
+    n_corners: Literal[3, 4] = Field(default=3, description="of a face, as in the autoencoder")
+    n_quantizers: int = Field(default=2, ge=1, description="codes of a corner, as in the autoencoder")
+    width: int = Field(default=512, ge=1, description="channels of both stages")
+    max_tokens: int = Field(default=8190, ge=1, description="longest sequence; size of the position table")
+    depth: int = Field(default=12, ge=1, description="layers of the stage over faces")
+    fine_depth: int = Field(default=2, ge=1, description="layers of the stage over the tokens of a face")
+    heads: int = Field(default=16, ge=1)
+    head_width: int = Field(default=64, ge=1)
+    n_memories: int = Field(default=4, ge=0, description="learned keys and values of each attention")
+    coarse_gate_loops: int = Field(default=2, ge=0)
+    fine_gate_loops: int = Field(default=2, ge=0)
+    n_start_vectors: int = Field(default=1, ge=1)
+    text_width: int | None = Field(default=None, ge=1, description="channels of the text; none for no text")
+    fine_sees_text: bool = Field(default=False, description="whether the fine stage attends to the text too")
+    has_film: bool = Field(default=False, description="whether the text scales and shifts the channels")
+    text_drop: float = Field(default=0.25, ge=0, lt=1, description="share of texts left out in training")
+    labels_padding: bool = Field(
+        default=False, description="train the last position of shorter rows to predict code 0 (quirk)"
+    )
+
+    @property
+    def tokens_per_face(self) -> int:
+        """Codes of a face."""
+        return self.n_corners * self.n_quantizers
+
+    @property
+    def end_id(self) -> int:
+        """Id of the end of the sequence: the first one after the codebook."""
+        return self.codebook_size
+
+    @classmethod
+    def from_reference(cls, options: Mapping[str, Any], autoencoder: AutoencoderConfig) -> Self:
+        """Read the reference's option names, quirks included; absent ones keep the published defaults.
+
+        Raises:
+            ValueError: an option is not known, or is one that the reference itself cannot run; all are named.
+        """
+        known = {*_TRANSFORMER_NAMES, *_TRANSFORMER_WITHOUT_EFFECT, "condition_on_text", "dim_text"}
+        if unknown := sorted(set(options) - known):
+            raise ValueError(f"unknown options {', '.join(unknown)}; known are {', '.join(sorted(known))}")
+        if options.get("coarse_adaptive_rmsnorm", False):
+            raise ValueError("coarse_adaptive_rmsnorm is not supported; leave it out")
+        own = {own: options[name] for name, own in _TRANSFORMER_NAMES.items() if name in options}
+        has_text = options.get("condition_on_text", False)
+        return cls.model_validate(
+            {
+                "codebook_size": autoencoder.codebook_size,
+                "n_corners": autoencoder.n_corners,
+                "n_quantizers": autoencoder.n_quantizers,
+                "n_start_vectors": 4 if has_text else 1,
+                "text_width": options.get("dim_text", 768) if has_text else None,
+                "labels_padding": True,
+                **own,
+            }
+        )

@@ -14,9 +14,12 @@ from torch import Tensor
 
 from model.layers.weights import check_weights, read_weights
 from model.meshgpt.attention import ROTARY_BASE
-from model.meshgpt.config import AutoencoderConfig
+from model.meshgpt.config import AutoencoderConfig, TransformerConfig
 from model.meshgpt.modules import MeshAutoencoder
+from model.meshgpt.transformer import MeshTransformer
 
+AUTOENCODER = "autoencoder."
+_UNUSED = "conditioner."
 _RENAMES: tuple[tuple[str, str], ...] = (
     (r"^coordinate_embedding\.", "coor_embed."),
     (r"^(angle|area|normal)_embedding\.", r"\1_embed."),
@@ -44,6 +47,30 @@ _RENAMES: tuple[tuple[str, str], ...] = (
     (r"\.feed_forward\.up\.", ".2.1.ff.0.proj."),
     (r"\.feed_forward\.down\.", ".2.1.ff.2."),
 )
+_TRANSFORMER_RENAMES: tuple[tuple[str, str], ...] = (
+    (r"^start_vectors$", "sos_token"),
+    (r"^token_embedding\.", "token_embed."),
+    (r"^position_embedding\.", "abs_pos_emb."),
+    (r"^level_vectors$", "quantize_level_embed"),
+    (r"^corner_vectors$", "vertex_embed"),
+    (r"^to_face\.", "to_face_tokens.0."),
+    (r"^face_norm\.", "to_face_tokens.1."),
+    (r"^(coarse|fine)_gates\.(\d+)\.norm\.gain$", r"\1_gateloop_block.gateloops.\2.norm.gamma"),
+    (r"^(coarse|fine)_gates\.(\d+)\.to_qua\.", r"\1_gateloop_block.gateloops.\2.to_qkva.0."),
+    (r"^(coarse|fine)_film\.scale_gain$", r"text_\1_film_cond.gamma_mult"),
+    (r"^(coarse|fine)_film\.shift_gain$", r"text_\1_film_cond.beta_mult"),
+    (r"^(coarse|fine)_film\.to_scale\.", r"text_\1_film_cond.to_gamma."),
+    (r"^(coarse|fine)_film\.to_shift\.", r"text_\1_film_cond.to_beta."),
+    (r"^head\.", "to_logits."),
+    (r"^coarse\.", "decoder."),
+    (r"^fine\.", "fine_decoder."),
+    (r"\.gain_minus_one$", ".gamma"),
+    (r"\.memory_keys$", ".mem_k"),
+    (r"\.memory_values$", ".mem_v"),
+    (r"\.to_mix\.", ".to_value_residual_mix.0."),
+    (r"\.feed_forward\.up\.", ".feed_forward.ff.0.proj."),
+    (r"\.feed_forward\.down\.", ".feed_forward.ff.2."),
+)
 _CODEBOOK = {
     "quantizer.codebook": "embed",
     "quantizer.sums": "embed_avg",
@@ -60,6 +87,27 @@ def reference_name(name: str) -> str:
     """
     for pattern, replacement in _RENAMES:
         name = re.sub(pattern, replacement, name)
+    return name
+
+
+def transformer_reference_name(name: str, has_text: bool) -> str:
+    """The key under which the reference stores our parameter ``name`` of the transformer.
+
+    It counts sublayers through: two for each of our layers, three where the layers attend to text.
+
+    >>> transformer_reference_name("coarse.layers.1.self_attention.to_mix.bias", has_text=True)
+    'decoder.layers.3.1.to_value_residual_mix.0.bias'
+    """
+    for pattern, replacement in _TRANSFORMER_RENAMES:
+        name = re.sub(pattern, replacement, name)
+    sublayers = ["self_attention", *(["cross_attention"] if has_text else []), "feed_forward"]
+    if match := re.match(r"(.*\.layers)\.(\d+)\.(\w+)\.(.*)", name):
+        head, layer, part, tail = match.groups()
+        is_norm = part.endswith("_norm")
+        kind = part.replace("self_norm", "self_attention").replace("cross_norm", "cross_attention")
+        kind = kind.removesuffix("_norm")
+        number = len(sublayers) * int(layer) + sublayers.index(kind)
+        return f"{head}.{number}.0.0.{tail}" if is_norm else f"{head}.{number}.1.{tail}"
     return name
 
 
@@ -104,6 +152,40 @@ def load_autoencoder(
             own[name] = tensors[reference_name(name)].to(torch.float32, copy=True)
     model.load_state_dict(own)
     return model
+
+
+def load_transformer(
+    path_or_state_dict: str | Path | Mapping[str, Tensor], config: TransformerConfig
+) -> MeshTransformer:
+    """Build a transformer from the reference's weights, in float32 on the CPU.
+
+    The autoencoder that the reference stores beside it, under ``autoencoder.``, is left to
+    `load_autoencoder`.
+
+    Raises:
+        KeyError: keys are absent or unknown; all are named.
+        ValueError: a shape does not fit the configuration.
+    """
+    found = read_weights(path_or_state_dict)
+    carried = {key: tensor.clone() for key, tensor in found.items() if key.startswith(_UNUSED)}
+    tensors = {key: tensor for key, tensor in found.items() if not key.startswith((AUTOENCODER, _UNUSED))}
+    model = MeshTransformer(config)
+    names = {name: _name_in(config, name) for name in model.state_dict()}
+    check_weights(tensors, {names[name]: tensor.shape for name, tensor in model.state_dict().items()})
+    model.load_state_dict({name: tensors[key].to(torch.float32, copy=True) for name, key in names.items()})
+    model.carried = carried
+    return model
+
+
+def transformer_state_dict(model: MeshTransformer) -> dict[str, Tensor]:
+    """Parameters under their reference keys (not copied), and the carried tensors."""
+    used = {_name_in(model.config, name): tensor for name, tensor in model.state_dict().items()}
+    return {**used, **model.carried}
+
+
+def _name_in(config: TransformerConfig, name: str) -> str:
+    sees_text = config.fine_sees_text if name.startswith("fine.") else True
+    return transformer_reference_name(name, has_text=config.text_width is not None and sees_text)
 
 
 def save_autoencoder(model: MeshAutoencoder, path: str | Path) -> None:
