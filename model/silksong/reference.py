@@ -13,9 +13,10 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors.torch import load_file, save_file
+from safetensors.torch import save_file
 from torch import Tensor
 
+from model.layers.weights import check_weights, read_weights
 from model.silksong.config import SilksongConfig
 from model.silksong.modules import SilksongModel
 
@@ -116,24 +117,13 @@ def load_reference(
         KeyError: used keys are absent or, with ``strict``, keys are unknown; all are named.
         ValueError: a shape does not fit the configuration.
     """
-    tensors = _read(path_or_state_dict)
+    tensors = read_weights(path_or_state_dict)
     with torch.device("meta"):
         model = SilksongModel(SilksongConfig.parse(config))
     expected = {reference_name(name): (name, tensor.shape) for name, tensor in model.state_dict().items()}
     carried = {key: tensor.clone() for key, tensor in tensors.items() if key.startswith(_UNUSED_PREFIXES)}
-    if missing := sorted(expected.keys() - tensors.keys()):
-        raise KeyError(f"the checkpoint lacks {len(missing)} keys: {', '.join(missing)}")
-    unknown = sorted(tensors.keys() - expected.keys() - carried.keys())
-    if unknown and strict:
-        raise KeyError(
-            f"the checkpoint has {len(unknown)} unknown keys: {', '.join(unknown)}; strict=False drops them"
-        )
-    if wrong := [
-        f"{key} is {tuple(tensors[key].shape)}, the configuration asks for {tuple(shape)}"
-        for key, (_, shape) in expected.items()
-        if tensors[key].shape != shape
-    ]:
-        raise ValueError("; ".join(wrong))
+    shapes = {key: shape for key, (_, shape) in expected.items()}
+    check_weights({key: tensor for key, tensor in tensors.items() if key not in carried}, shapes, strict)
     own = {name: tensors[key].to(torch.float32, copy=True) for key, (name, _) in expected.items()}
     model.load_state_dict(own, assign=True)
     model.carried = carried
@@ -155,7 +145,7 @@ def load_point_encoder(model: SilksongModel, path_or_state_dict: str | Path | Ma
         KeyError: an encoder key is absent.
         ValueError: a shape does not fit the configuration.
     """
-    tensors = _read(path_or_state_dict)
+    tensors = read_weights(path_or_state_dict)
     own = model.encoder.state_dict()
     keys = {name: reference_name("encoder." + name).removeprefix(_ENCODER_ROOT) for name in own}
     if missing := sorted(set(keys.values()) - tensors.keys()):
@@ -164,15 +154,3 @@ def load_point_encoder(model: SilksongModel, path_or_state_dict: str | Path | Ma
         if tensors[key].shape != own[name].shape:
             raise ValueError(f"{key} is {tuple(tensors[key].shape)}, the model has {tuple(own[name].shape)}")
     model.encoder.load_state_dict({name: tensors[key] for name, key in keys.items()})
-
-
-def _read(source: str | Path | Mapping[str, Tensor]) -> Mapping[str, Tensor]:
-    if isinstance(source, Mapping):
-        return source
-    if Path(source).suffix == ".safetensors":
-        return load_file(str(source))
-    content = torch.load(source, map_location="cpu", weights_only=True)
-    for key in ("state_dict", "model"):
-        if isinstance(content, Mapping) and isinstance(content.get(key), Mapping):
-            return content[key]
-    return content

@@ -1,0 +1,181 @@
+"""The decoder of tokens that both stages of the transformer use, and its key/value caches.
+
+Shape suffixes: B batch, T query tokens, S key tokens, D width, C width of the text features, H heads, E head
+width, M memory slots.
+"""
+
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from model.layers.attention import KeyValueCache, merge_heads, split_heads
+from model.layers.feed_forward import GatedFeedForward
+
+
+class GainNorm(nn.Module):
+    """LayerNorm without bias whose gain is stored as its difference from one."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.gain_minus_one = nn.Parameter(torch.zeros(width))
+
+    def forward(self, x_BTD: Tensor) -> Tensor:
+        """Keep the shape (.., D)."""
+        return functional.layer_norm(x_BTD, x_BTD.shape[-1:], 1 + self.gain_minus_one)
+
+
+@dataclass
+class LayerCaches:
+    """Keys and values of each layer's self-attention; learned memories come first."""
+
+    capacity: int
+    caches: list[KeyValueCache] = field(default_factory=list)
+
+    def of(self, layer: int) -> KeyValueCache:
+        """The cache of a layer; made where it is asked for the first time."""
+        while len(self.caches) <= layer:
+            self.caches.append(KeyValueCache(self.capacity))
+        return self.caches[layer]
+
+
+class MemoryAttention(nn.Module):
+    """Softmax attention with learned keys and values that every token sees.
+
+    Args:
+        width: channels of the queries.
+        context_width: channels of what keys and values are made of.
+        has_mix: whether values are mixed with those of the first layer, token by token and head by head.
+    """
+
+    def __init__(
+        self, width: int, context_width: int, heads: int, head_width: int, n_memories: int, has_mix: bool
+    ) -> None:
+        super().__init__()
+        self.heads = heads
+        inner = heads * head_width
+        self.memory_keys = nn.Parameter(torch.randn(heads, n_memories, head_width))
+        self.memory_values = nn.Parameter(torch.randn(heads, n_memories, head_width))
+        self.to_q = nn.Linear(width, inner, bias=False)
+        self.to_k = nn.Linear(context_width, inner, bias=False)
+        self.to_v = nn.Linear(context_width, inner, bias=False)
+        self.to_out = nn.Linear(inner, width, bias=False)
+        self.to_mix = nn.Linear(width, heads) if has_mix else None
+
+    def values(self, context_BSC: Tensor) -> Tensor:
+        """Values (B, H, S, E) before any mix."""
+        return split_heads(self.to_v(context_BSC), self.heads)
+
+    def attend_back(
+        self, x_BTD: Tensor, values_BHTE: Tensor, first_values_BHTE: Tensor, cache: KeyValueCache | None
+    ) -> Tensor:
+        """Self-attention from each token to itself and those before it, in the cache included.
+
+        Several tokens can only be given to a cache that is empty.
+        """
+        if self.to_mix is not None:
+            mix_BHT1 = self.to_mix(x_BTD).sigmoid().transpose(1, 2).unsqueeze(-1)
+            values_BHTE = mix_BHT1 * values_BHTE + (1 - mix_BHT1) * first_values_BHTE
+        T = x_BTD.shape[1]
+        q_BHTE = split_heads(self.to_q(x_BTD), self.heads)
+        k_BHSE = split_heads(self.to_k(x_BTD), self.heads)
+        if cache is None or not cache.length:
+            k_BHSE, values_BHTE = self._with_memories(k_BHSE, values_BHTE)
+        if cache is not None:
+            k_BHSE, values_BHTE = cache.append(k_BHSE, values_BHTE)
+        # Aligned to the end: all memories and cached tokens are seen.
+        S = k_BHSE.shape[2]
+        is_seen_TS = torch.ones(T, S, dtype=torch.bool, device=x_BTD.device).tril(S - T) if T > 1 else None
+        y_BHTE = functional.scaled_dot_product_attention(q_BHTE, k_BHSE, values_BHTE, attn_mask=is_seen_TS)
+        return self.to_out(merge_heads(y_BHTE))
+
+    def attend_text(
+        self, x_BTD: Tensor, context_BSC: Tensor, values_BHSE: Tensor, is_text_BS: Tensor
+    ) -> Tensor:
+        """Cross-attention to the memories and to the text that is not masked."""
+        q_BHTE = split_heads(self.to_q(x_BTD), self.heads)
+        k_BHSE, v_BHSE = self._with_memories(split_heads(self.to_k(context_BSC), self.heads), values_BHSE)
+        is_seen_BS = functional.pad(is_text_BS, (self.memory_keys.shape[1], 0), value=True)
+        y_BHTE = functional.scaled_dot_product_attention(
+            q_BHTE, k_BHSE, v_BHSE, attn_mask=is_seen_BS[:, None, None]
+        )
+        return self.to_out(merge_heads(y_BHTE))
+
+    def _with_memories(self, k_BHSE: Tensor, v_BHSE: Tensor) -> tuple[Tensor, Tensor]:
+        B = len(k_BHSE)
+        keys_BHME = self.memory_keys.to(k_BHSE.dtype).expand(B, -1, -1, -1)
+        values_BHME = self.memory_values.to(v_BHSE.dtype).expand(B, -1, -1, -1)
+        return torch.cat([keys_BHME, k_BHSE], dim=2), torch.cat([values_BHME, v_BHSE], dim=2)
+
+
+class DecoderLayer(nn.Module):
+    """Self-attention, cross-attention where there is text, feed-forward; each pre-normed and residual."""
+
+    def __init__(
+        self, width: int, heads: int, head_width: int, n_memories: int, text_width: int | None, is_first: bool
+    ) -> None:
+        super().__init__()
+        self.self_norm = GainNorm(width)
+        self.self_attention = MemoryAttention(width, width, heads, head_width, n_memories, not is_first)
+        self.cross_norm = GainNorm(width) if text_width else None
+        self.cross_attention = (
+            MemoryAttention(width, text_width, heads, head_width, n_memories, False) if text_width else None
+        )
+        self.feed_forward_norm = GainNorm(width)
+        self.feed_forward = GatedFeedForward(width)
+
+
+class Decoder(nn.Module):
+    """Causal layers whose values are mixed with those of the first layer (arXiv 2410.17897)."""
+
+    def __init__(
+        self, width: int, depth: int, heads: int, head_width: int, n_memories: int, text_width: int | None
+    ) -> None:
+        super().__init__()
+        self.n_memories = n_memories
+        self.layers = nn.ModuleList(
+            DecoderLayer(width, heads, head_width, n_memories, text_width, is_first=i == 0)
+            for i in range(depth)
+        )
+        self.final_norm = GainNorm(width)
+
+    def caches(self, n_tokens: int) -> LayerCaches:
+        """Empty caches for a sequence of up to `n_tokens`."""
+        return LayerCaches(n_tokens + self.n_memories)
+
+    def forward(
+        self,
+        x_BTD: Tensor,
+        text_BSC: Tensor | None = None,
+        is_text_BS: Tensor | None = None,
+        caches: LayerCaches | None = None,
+    ) -> Tensor:
+        """Map (B, T, D) to (B, T, D); with caches, the tokens follow those that are cached.
+
+        Args:
+            text_BSC: features of the text, where the layers were made for it.
+            is_text_BS: which of them are not padding.
+        """
+        first_values_BHTE = first_text_values_BHSE = None
+        for i, layer in enumerate(self.layers):
+            assert isinstance(layer, DecoderLayer)
+            y_BTD = layer.self_norm(x_BTD)
+            values_BHTE = layer.self_attention.values(y_BTD)
+            if first_values_BHTE is None:
+                first_values_BHTE = values_BHTE
+            cache = caches.of(i) if caches is not None else None
+            x_BTD = x_BTD + layer.self_attention.attend_back(y_BTD, values_BHTE, first_values_BHTE, cache)
+            if layer.cross_attention is not None and layer.cross_norm is not None:
+                if text_BSC is None or is_text_BS is None:
+                    raise ValueError("these layers attend to text; give its features and their mask")
+                text_values_BHSE = layer.cross_attention.values(text_BSC)
+                if first_text_values_BHSE is None:
+                    first_text_values_BHSE = text_values_BHSE
+                else:
+                    text_values_BHSE = (text_values_BHSE + first_text_values_BHSE) / 2
+                x_BTD = x_BTD + layer.cross_attention.attend_text(
+                    layer.cross_norm(x_BTD), text_BSC, text_values_BHSE, is_text_BS
+                )
+            x_BTD = x_BTD + layer.feed_forward(layer.feed_forward_norm(x_BTD))
+        return self.final_norm(x_BTD)
