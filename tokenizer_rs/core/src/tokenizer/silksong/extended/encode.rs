@@ -40,6 +40,8 @@ pub fn encode(tokenizer: &Silksong, repairs: &Repairs) -> Result<Encoding> {
         statistics: statistics_of_repair(mesh, &repaired, vocabulary.resolution()),
         clean_faces: repaired.mesh.faces.clone(),
         repaired_faces: repaired.mesh.faces.clone(),
+        // Most meshes take up to five tokens a face.
+        tokens: Vec::with_capacity(5 * mesh.faces.len()),
         ..Encoding::default()
     };
     let n_before = repaired.mesh.vertices.len();
