@@ -58,10 +58,42 @@ impl<'py> Columns<'py> {
         name: &str,
         values: impl Iterator<Item = Option<Vec<(&'static str, i64)>>>,
     ) -> PyResult<()> {
-        let text = self.arrow.call_method0("string")?;
-        let number = self.arrow.call_method0("int64")?;
-        let map = self.arrow.call_method1("map_", (text, number))?;
-        self.array(name, values.collect::<Vec<_>>(), map)
+        let py = self.arrow.py();
+        let mut ends = vec![0_i32];
+        let mut is_null = Vec::new();
+        let mut text: Vec<u8> = Vec::new();
+        let mut text_ends = vec![0_i32];
+        let mut numbers: Vec<i64> = Vec::new();
+        for row in values {
+            is_null.push(row.is_none());
+            for (key, number) in row.unwrap_or_default() {
+                text.extend(key.as_bytes());
+                text_ends.push(offset(py, text.len())?);
+                numbers.push(number);
+            }
+            ends.push(offset(py, numbers.len())?);
+        }
+        // A row is null where its start is; the end of the last row comes after all of them.
+        is_null.push(false);
+        let keywords = PyDict::new(py);
+        keywords.set_item("mask", is_null.into_pyarray(py))?;
+        let starts = (ends.into_pyarray(py),);
+        let starts = self.arrow.call_method("array", starts, Some(&keywords))?;
+        let buffer = |value: Bound<'py, PyAny>| self.arrow.call_method1("py_buffer", (value,));
+        let keys = self.arrow.getattr("StringArray")?.call_method1(
+            "from_buffers",
+            (
+                numbers.len(),
+                buffer(text_ends.into_pyarray(py).into_any())?,
+                buffer(text.into_pyarray(py).into_any())?,
+            ),
+        )?;
+        let numbers = self
+            .arrow
+            .call_method1("array", (numbers.into_pyarray(py),))?;
+        let maps = self.arrow.getattr("MapArray")?;
+        let column = maps.call_method1("from_arrays", (starts, keys, numbers))?;
+        self.columns.set_item(name, column)
     }
 
     /// Adds a column of `list<int32>`; Arrow copies neither offsets nor values.
@@ -77,13 +109,7 @@ impl<'py> Columns<'py> {
         for row in rows {
             mask.push(row.is_none());
             values.extend(row.unwrap_or_default());
-            let end = i32::try_from(values.len()).map_err(|_| {
-                Failure::invalid_input(
-                    "more than 2^31 tokens in a batch; give fewer meshes at a time",
-                )
-                .into_error(py)
-            })?;
-            offsets.push(end);
+            offsets.push(offset(py, values.len())?);
         }
         let array = |value: Bound<'py, PyAny>| self.arrow.call_method1("array", (value,));
         let keywords = PyDict::new(py);
@@ -138,4 +164,12 @@ impl<'py> Columns<'py> {
         let column = self.arrow.call_method1("array", (values, kind))?;
         self.columns.set_item(name, column)
     }
+}
+
+/// A place in the values of a column, as Arrow stores it.
+fn offset(py: Python<'_>, n_values: usize) -> PyResult<i32> {
+    i32::try_from(n_values).map_err(|_| {
+        let message = "more than 2^31 tokens in a batch; give fewer meshes at a time";
+        Failure::invalid_input(message).into_error(py)
+    })
 }

@@ -147,6 +147,10 @@ pub fn first_of_equal(items: &[[u32; 3]]) -> Vec<u32> {
     for &end in &ends[..1 << bits] {
         let members = &mut members[start..end as usize];
         start = end as usize;
+        if let [alone] = *members {
+            first[alone as usize] = alone;
+            continue;
+        }
         members.sort_unstable_by_key(|&i| (items[i as usize], i));
         for equal in members.chunk_by(|&i, &j| items[i as usize] == items[j as usize]) {
             for &i in equal {

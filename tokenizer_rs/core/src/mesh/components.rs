@@ -2,6 +2,7 @@
 
 use super::half_edge::{HalfEdges, NONE};
 use super::radix_sort::{bits_of, sort_by_key};
+use super::spokes::Spokes;
 use super::{Face, GridPoint};
 use crate::{MeshError, Result};
 
@@ -36,6 +37,36 @@ impl Surfaces {
                     if *surface == NONE {
                         *surface = len;
                         stack.push(o / 3);
+                    }
+                }
+            }
+            len += 1;
+        }
+        Self {
+            of_face,
+            len: len as usize,
+        }
+    }
+
+    /// The same where the faces of every vertex form one fan: they then hang together over edges.
+    pub fn of_fans(spokes: &Spokes, faces: &[Face]) -> Self {
+        let mut of_face = vec![NONE; faces.len()];
+        let mut is_reached = vec![false; spokes.n_vertices()];
+        let mut len = 0;
+        let mut stack = Vec::new();
+        for seed in 0..faces.len() {
+            if of_face[seed] != NONE {
+                continue;
+            }
+            stack.push(faces[seed][0]);
+            is_reached[faces[seed][0] as usize] = true;
+            while let Some(v) = stack.pop() {
+                for spoke in spokes.of(v) {
+                    of_face[spoke.face as usize] = len;
+                    for other in [spoke.to, spoke.apex] {
+                        if !std::mem::replace(&mut is_reached[other as usize], true) {
+                            stack.push(other);
+                        }
                     }
                 }
             }
@@ -153,8 +184,8 @@ pub fn components(
     })
 }
 
-/// The faces by the sum of their corners: y, then z, then x.
-fn faces_by_centre(vertices: &[GridPoint], faces: &[Face]) -> Vec<u32> {
+/// The faces by the sum of their corners: y, then z, then x; equal ones ascend. Coordinates are at least 0.
+pub fn faces_by_centre(vertices: &[GridPoint], faces: &[Face]) -> Vec<u32> {
     let largest = vertices.iter().flatten().copied().max().unwrap_or(0);
     let bits = bits_of(3 * largest as u32);
     let items = faces.iter().zip(0..).map(|(face, f)| {

@@ -2,7 +2,7 @@
 
 use super::Face;
 
-/// For each vertex its incident faces in the order they were given.
+/// For each vertex its incident faces in ascending order.
 #[derive(Debug, Clone)]
 pub struct Incidence {
     offsets: Vec<u32>,
@@ -10,25 +10,19 @@ pub struct Incidence {
 }
 
 impl Incidence {
-    /// Visits `order`, a list of face indices, and notes each at its three corners.
-    pub fn new(
-        n_vertices: usize,
-        faces: &[Face],
-        order: impl Iterator<Item = u32> + Clone,
-    ) -> Self {
+    /// All faces in ascending order.
+    pub fn ascending(n_vertices: usize, faces: &[Face]) -> Self {
         let mut offsets = vec![0_u32; n_vertices + 1];
-        for f in order.clone() {
-            for v in faces[f as usize] {
-                offsets[v as usize + 1] += 1;
-            }
+        for v in faces.as_flattened() {
+            offsets[*v as usize + 1] += 1;
         }
         for v in 0..n_vertices {
             offsets[v + 1] += offsets[v];
         }
         let mut next = offsets.clone();
         let mut incident = vec![0; offsets[n_vertices] as usize];
-        for f in order {
-            for v in faces[f as usize] {
+        for (f, face) in (0..).zip(faces) {
+            for &v in face {
                 let slot = &mut next[v as usize];
                 incident[*slot as usize] = f;
                 *slot += 1;
@@ -38,11 +32,6 @@ impl Incidence {
             offsets,
             faces: incident,
         }
-    }
-
-    /// All faces in ascending order.
-    pub fn ascending(n_vertices: usize, faces: &[Face]) -> Self {
-        Self::new(n_vertices, faces, 0..faces.len() as u32)
     }
 
     /// The faces around a vertex.

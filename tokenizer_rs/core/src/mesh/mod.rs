@@ -10,6 +10,7 @@ pub mod normalize;
 pub mod quantize;
 pub mod radix_sort;
 pub mod sorted_order;
+pub mod spokes;
 
 use crate::{MeshError, Result};
 

@@ -29,47 +29,52 @@ impl Triangles {
         is_dropped: impl Fn(&Face) -> bool,
         log: &mut RepairLog,
     ) -> Self {
-        let mut sorted: Vec<(Face, bool, u32)> = Vec::with_capacity(faces.len());
+        let mut given = Self::with_capacity(faces.len());
         for (source, face) in (0..).zip(faces) {
-            let [a, b, c] = *face;
-            let class = |v: u32| weld.class[v as usize];
-            let welded = [class(a), class(b), class(c)];
+            let welded = face.map(|v| weld.class[v as usize]);
             let (corners, is_turned) = ascending(welded);
             if has_repeated_corner(&welded) {
                 log.degenerate_faces.push(source);
             } else if is_dropped(&corners) {
                 log.collinear_faces.push(source);
             } else {
-                sorted.push((corners, is_turned, source));
+                given.push(corners, is_turned, source);
             }
         }
-        let order = sorted_order(sorted.iter().map(|item| item.0));
-        let mut sorted: Vec<_> = order.into_iter().map(|i| sorted[i as usize]).collect();
-        // Equal corners have kept the order of the input, the third thing to sort by.
-        for run in sorted.chunk_by_mut(|x, y| x.0 == y.0) {
-            run.sort_by_key(|item| item.1);
-        }
-        let mut triangles = Self {
-            corners: Vec::with_capacity(sorted.len()),
-            is_turned: Vec::with_capacity(sorted.len()),
-            source: Vec::with_capacity(sorted.len()),
-        };
-        for run in sorted.chunk_by(|x, y| x.0 == y.0) {
-            let n_straight = run.partition_point(|&(_, is_turned, _)| !is_turned);
+        let corners = |i: u32| given.corners[i as usize];
+        let is_turned = |i: u32| given.is_turned[i as usize];
+        let source = |i: u32| given.source[i as usize];
+        let mut triangles = Self::with_capacity(given.len());
+        // Equal corners are in the order of the input.
+        let mut order = sorted_order(&given.corners);
+        for run in order.chunk_by_mut(|&i, &j| corners(i) == corners(j)) {
+            run.sort_by_key(|&i| is_turned(i));
+            let n_straight = run.partition_point(|&i| !is_turned(i));
             let kept = if 2 * n_straight >= run.len() {
-                0
+                run[0]
             } else {
-                n_straight
+                run[n_straight]
             };
-            let (corners, is_turned, source) = run[kept];
-            triangles.corners.push(corners);
-            triangles.is_turned.push(is_turned);
-            triangles.source.push(source);
-            let others = run.iter().filter(|item| item.2 != source);
+            triangles.push(corners(kept), is_turned(kept), source(kept));
+            let others = run.iter().filter(|&&i| i != kept);
             log.duplicate_faces
-                .extend(others.map(|item| [item.2, source]));
+                .extend(others.map(|&i| [source(i), source(kept)]));
         }
         triangles
+    }
+
+    fn with_capacity(n: usize) -> Self {
+        Self {
+            corners: Vec::with_capacity(n),
+            is_turned: Vec::with_capacity(n),
+            source: Vec::with_capacity(n),
+        }
+    }
+
+    fn push(&mut self, corners: Face, is_turned: bool, source: u32) {
+        self.corners.push(corners);
+        self.is_turned.push(is_turned);
+        self.source.push(source);
     }
 
     /// Number of triangles.

@@ -1,7 +1,7 @@
 //! The fans of joined triangles around every vertex.
 
 use super::edges::Edges;
-use crate::mesh::half_edge::NONE;
+use crate::mesh::half_edge::{next, previous, NONE};
 use crate::mesh::Face;
 
 /// Which corners belong together.
@@ -16,50 +16,46 @@ pub(super) struct Fans {
 impl Fans {
     /// Walks from corner to corner over the joins, each corner once. Cost O(F).
     pub fn new(corners: &[Face], edges: &Edges) -> Self {
+        let corners = corners.as_flattened();
         let mut fans = Self {
-            of_corner: vec![NONE; 3 * corners.len()],
+            of_corner: vec![NONE; corners.len()],
             vertex: Vec::new(),
         };
-        for (face, f) in corners.iter().zip(0_u32..) {
-            for slot in 0..3 {
-                let corner = 3 * f + slot;
-                if fans.of_corner[corner as usize] != NONE {
-                    continue;
-                }
-                let vertex = face[slot as usize];
-                let fan = fans.vertex.len() as u32;
-                fans.vertex.push(vertex);
-                fans.of_corner[corner as usize] = fan;
-                // In a closed fan the first walk leaves nothing for the second.
-                for first in [(slot + 1) % 3, (slot + 2) % 3] {
-                    fans.walk(corners, edges, vertex, 3 * f + first, fan);
-                }
+        for (corner, &vertex) in (0..).zip(corners) {
+            if fans.of_corner[corner as usize] != NONE {
+                continue;
+            }
+            let fan = fans.vertex.len() as u32;
+            fans.vertex.push(vertex);
+            fans.of_corner[corner as usize] = fan;
+            // In a closed fan the first walk leaves nothing for the second.
+            for first in [next(corner), previous(corner)] {
+                fans.walk(corners, edges, vertex, first, fan);
             }
         }
         fans
     }
 
     /// Marks the corners at `vertex` met by crossing `h` and going on.
-    fn walk(&mut self, corners: &[Face], edges: &Edges, vertex: u32, mut h: u32, fan: u32) {
+    fn walk(&mut self, corners: &[u32], edges: &Edges, vertex: u32, mut h: u32, fan: u32) {
         loop {
             let entered = edges.opposite[h as usize];
             if entered == NONE {
                 return;
             }
-            let f = entered / 3;
-            let [i, j] = [(entered % 3 + 1) % 3, (entered % 3 + 2) % 3];
+            let (after, before) = (next(entered), previous(entered));
             // The corner at the vertex; the edge to leave by lies opposite to the other one.
-            let (slot, other) = if corners[f as usize][i as usize] == vertex {
-                (i, j)
+            let (corner, other) = if corners[after as usize] == vertex {
+                (after, before)
             } else {
-                (j, i)
+                (before, after)
             };
-            let mark = &mut self.of_corner[(3 * f + slot) as usize];
+            let mark = &mut self.of_corner[corner as usize];
             if *mark != NONE {
                 return;
             }
             *mark = fan;
-            h = 3 * f + other;
+            h = other;
         }
     }
 }

@@ -1,7 +1,7 @@
 //! The check at the end of every repair.
 
-use crate::mesh::half_edge::{link_edge, NONE};
-use crate::mesh::incidence::Incidence;
+use crate::mesh::half_edge::NONE;
+use crate::mesh::spokes::Spokes;
 use crate::mesh::Face;
 use thiserror::Error;
 
@@ -66,57 +66,56 @@ pub fn check_guarantees(n_vertices: usize, faces: &[Face]) -> Result<(), Violati
             return Err(Violation::RepeatedCorner { face });
         }
     }
-    let around = Incidence::ascending(n_vertices, faces);
-    // For the vertex being looked at: the face whose link edge starts, or ends, at each other vertex.
+    let spokes = Spokes::new(n_vertices, faces.iter());
+    // For the vertex being looked at: the place of the link edge that starts, or ends, at each other vertex.
     let mut starting = vec![NONE; n_vertices];
     let mut ending = vec![NONE; n_vertices];
     for vertex in 0..n_vertices as u32 {
-        let fan = around.of(vertex);
-        let Some(&first) = fan.first() else {
+        let fan = spokes.of(vertex);
+        if fan.is_empty() {
             return Err(Violation::UnreferencedVertex { vertex });
-        };
-        for &f in fan {
-            let (next, previous) = link_edge(&faces[f as usize], vertex);
-            if starting[next as usize] != NONE {
+        }
+        for (i, spoke) in (0..).zip(fan) {
+            if std::mem::replace(&mut starting[spoke.to as usize], i) != NONE {
                 return Err(Violation::DirectedEdgeTwice {
                     start: vertex,
-                    end: next,
+                    end: spoke.to,
                 });
             }
-            if ending[previous as usize] != NONE {
+            if std::mem::replace(&mut ending[spoke.apex as usize], i) != NONE {
                 return Err(Violation::DirectedEdgeTwice {
-                    start: previous,
+                    start: spoke.apex,
                     end: vertex,
                 });
             }
-            starting[next as usize] = f;
-            ending[previous as usize] = f;
         }
         // A path is followed from where nothing ends, a cycle from anywhere.
         let begin = fan
             .iter()
-            .copied()
-            .find(|&f| ending[link_edge(&faces[f as usize], vertex).0 as usize] == NONE)
-            .unwrap_or(first);
+            .position(|spoke| ending[spoke.to as usize] == NONE)
+            .unwrap_or(0);
         let mut n_followed = 0;
         let mut at = begin;
+        let mut is_closed;
         loop {
             n_followed += 1;
-            at = starting[link_edge(&faces[at as usize], vertex).1 as usize];
-            if at == NONE || at == begin {
+            let next = starting[fan[at].apex as usize];
+            is_closed = next == begin as u32;
+            if next == NONE || is_closed {
                 break;
             }
+            at = next as usize;
         }
         if n_followed != fan.len() {
             return Err(Violation::SeveralFans { vertex });
         }
-        if at != NONE && n_followed == 2 {
-            return Err(Violation::DuplicateFace { face: begin });
+        if is_closed && n_followed == 2 {
+            let face = fan[begin].face;
+            return Err(Violation::DuplicateFace { face });
         }
-        for &f in fan {
-            let (next, previous) = link_edge(&faces[f as usize], vertex);
-            starting[next as usize] = NONE;
-            ending[previous as usize] = NONE;
+        for spoke in fan {
+            starting[spoke.to as usize] = NONE;
+            ending[spoke.apex as usize] = NONE;
         }
     }
     Ok(())

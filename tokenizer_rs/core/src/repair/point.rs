@@ -20,7 +20,9 @@ pub(super) trait Point: Copy + PartialEq {
 
 impl Point for GridPoint {
     fn sorted_order(points: &[Self]) -> Vec<u32> {
-        sorted_order(points.iter().map(|&[x, y, z]| [y, z, x].map(in_order)))
+        let key = |&[x, y, z]: &Self| [y, z, x].map(in_order);
+        let keys: Vec<[u32; 3]> = points.iter().map(key).collect();
+        sorted_order(&keys)
     }
 
     fn normalised(&self) -> Self {

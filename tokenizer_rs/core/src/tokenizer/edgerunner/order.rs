@@ -2,7 +2,9 @@
 
 use super::half_edges::HalfEdges;
 use super::introsort::introsort;
+use crate::mesh::components::faces_by_centre;
 use crate::mesh::half_edge::NONE;
+use crate::mesh::radix_sort::{bits_of, sort_by_key};
 use crate::mesh::{Face, GridPoint};
 use crate::{MeshError, Result};
 
@@ -53,22 +55,35 @@ pub fn face_order(
     half_edges: &HalfEdges,
     sort: Sort,
 ) -> FaceOrder {
+    match sort {
+        Sort::Stable => stable_order(points, faces, half_edges),
+        Sort::Reference => reference_order(points, faces, half_edges),
+    }
+}
+
+fn stable_order(points: &[GridPoint], faces: &[Face], half_edges: &HalfEdges) -> FaceOrder {
+    let by_centre = faces_by_centre(points, faces);
+    let (of_face, n_components) = components(by_centre.iter().copied(), half_edges);
+    let component = |f: u32| (u64::from(of_face[f as usize]), f);
+    let items = by_centre.into_iter().map(component).collect();
+    let sorted = sort_by_key(items, bits_of(n_components as u32));
+    FaceOrder {
+        faces: sorted.into_iter().map(|(_, f)| f).collect(),
+        n_components,
+    }
+}
+
+fn reference_order(points: &[GridPoint], faces: &[Face], half_edges: &HalfEdges) -> FaceOrder {
     let mut sorted: Vec<(u64, u32)> = (0_u32..)
         .zip(faces)
         .map(|(f, face)| (centre(points, face), f))
         .collect();
-    match sort {
-        Sort::Stable => sorted.sort_unstable(),
-        Sort::Reference => introsort(&mut sorted, |x, y| x.0 < y.0),
-    }
-    let (of_face, n_components) = components(&sorted, half_edges);
+    introsort(&mut sorted, |x, y| x.0 < y.0);
+    let (of_face, n_components) = components(sorted.iter().map(|item| item.1), half_edges);
     let component = |f: u32| of_face[f as usize];
-    match sort {
-        Sort::Stable => sorted.sort_by_key(|&(_, f)| component(f)),
-        Sort::Reference => introsort(&mut sorted, |x, y| {
-            (component(x.1), x.0) < (component(y.1), y.0)
-        }),
-    }
+    introsort(&mut sorted, |x, y| {
+        (component(x.1), x.0) < (component(y.1), y.0)
+    });
     FaceOrder {
         faces: sorted.into_iter().map(|(_, f)| f).collect(),
         n_components,
@@ -82,11 +97,12 @@ fn centre(points: &[GridPoint], face: &Face) -> u64 {
     sum(1) << 36 | sum(2) << 18 | sum(0)
 }
 
-fn components(sorted: &[(u64, u32)], half_edges: &HalfEdges) -> (Vec<u32>, usize) {
-    let mut of_face = vec![NONE; sorted.len()];
+/// Component of each face, numbered in this order of the faces, and their number.
+fn components(sorted: impl Iterator<Item = u32>, half_edges: &HalfEdges) -> (Vec<u32>, usize) {
+    let mut of_face = vec![NONE; half_edges.len() / 3];
     let mut n_components = 0;
     let mut stack = Vec::new();
-    for &(_, seed) in sorted {
+    for seed in sorted {
         if of_face[seed as usize] != NONE {
             continue;
         }

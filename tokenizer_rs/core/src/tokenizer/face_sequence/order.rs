@@ -10,7 +10,7 @@
 //!
 //! Faces that are equal in that stay in the order of the input.
 
-use crate::mesh::clean::{first_of_equal, has_repeated_corner, sorted};
+use crate::mesh::clean::{has_repeated_corner, sorted};
 use crate::mesh::grid_mesh::rotated_to_least;
 use crate::mesh::sorted_order::{in_order, sorted_order};
 use crate::mesh::{Face, GridMesh, GridPoint};
@@ -61,14 +61,6 @@ impl Order {
             Self::MeshXl => [x, y, z],
         }
     }
-
-    /// What faces, lowest corner first, are sorted by.
-    fn face_key(self, face: &Face) -> Face {
-        match self {
-            Self::MeshGpt => sorted(face),
-            Self::MeshXl => *face,
-        }
-    }
 }
 
 /// The distinct positions of some points in ascending order, and the rank of each point.
@@ -81,7 +73,9 @@ pub struct Ranks {
 
 /// Ranks points of the sequence's axes by z, then y, then x.
 pub fn rank(points: &[GridPoint]) -> Ranks {
-    let order = sorted_order(points.iter().map(|&[x, y, z]| [z, y, x].map(in_order)));
+    let key = |&[x, y, z]: &GridPoint| [z, y, x].map(in_order);
+    let keys: Vec<[u32; 3]> = points.iter().map(key).collect();
+    let order = sorted_order(&keys);
     let mut positions: Vec<GridPoint> = Vec::new();
     let mut of_point = vec![0; points.len()];
     for point in order {
@@ -125,27 +119,27 @@ pub fn order_faces(mesh: &mut GridMesh, order: Order, drop_duplicates: bool) -> 
         .retain(|face| !has_repeated_corner(&ranked(face)));
     let n_degenerate = n_faces - mesh.faces.len();
 
-    let keys: Vec<Face> = mesh
-        .faces
-        .iter()
-        .map(|face| sorted(&ranked(face)))
-        .collect();
-    let first = first_of_equal(&keys);
-    let n_duplicates = (0_u32..)
-        .zip(&first)
-        .filter(|(f, first)| f != *first)
-        .count();
-    if drop_duplicates {
-        let mut f = 0;
-        mesh.faces.retain(|_| {
-            f += 1;
-            first[f - 1] as usize == f - 1
-        });
+    let n_proper = mesh.faces.len();
+    let mut keys: Vec<Face> = mesh.faces.iter().map(|f| sorted(&ranked(f))).collect();
+    let mut by_corners = sorted_order(&keys);
+    let is_first = first_of_runs(&by_corners, &keys);
+    let n_duplicates = is_first.iter().filter(|&&is_first| !is_first).count();
+    if drop_duplicates && n_duplicates > 0 {
+        for list in [&mut mesh.faces, &mut keys] {
+            let mut f = 0..n_proper;
+            list.retain(|_| f.next().is_some_and(|f| is_first[f]));
+        }
+        by_corners = sorted_order(&keys);
     }
 
     let rotated = |face: &Face| rotated_to_least(ranked(face));
-    let keys = mesh.faces.iter().map(|face| order.face_key(&rotated(face)));
-    let face_order = sorted_order(keys);
+    let face_order = match order {
+        Order::MeshGpt => by_corners,
+        Order::MeshXl => {
+            let keys: Vec<Face> = mesh.faces.iter().map(rotated).collect();
+            sorted_order(&keys)
+        }
+    };
     let position = |v: u32| ranks.positions[v as usize];
     Ordered {
         triangles: face_order
@@ -157,6 +151,15 @@ pub fn order_faces(mesh: &mut GridMesh, order: Order, drop_duplicates: bool) -> 
         n_degenerate,
         n_duplicates,
     }
+}
+
+/// Whether each face is the first of those with its key, given the order of the keys.
+fn first_of_runs(order: &[u32], keys: &[Face]) -> Vec<bool> {
+    let mut is_first = vec![false; keys.len()];
+    for run in order.chunk_by(|&f, &g| keys[f as usize] == keys[g as usize]) {
+        is_first[run[0] as usize] = true;
+    }
+    is_first
 }
 
 #[cfg(test)]

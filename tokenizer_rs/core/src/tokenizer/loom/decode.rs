@@ -25,7 +25,7 @@ pub fn read(format: &Arc<Format>, tokens: &[i32]) -> Result<GridMesh> {
 }
 
 /// The faces without a dummy corner, and their vertices in the order in which they came.
-fn mesh_of(surface: &Surface) -> GridMesh {
+pub fn mesh_of(surface: &Surface) -> GridMesh {
     let mut vertices = Vec::with_capacity(surface.n_vertices());
     let numbers: Vec<u32> = (0..surface.n_vertices() as u32)
         .map(|v| match surface.position(v) {

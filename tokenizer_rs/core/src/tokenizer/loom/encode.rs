@@ -2,9 +2,10 @@
 
 use std::sync::Arc;
 
+use super::decode::mesh_of;
 use super::operation::Operation;
 use super::prediction::Predictions;
-use super::ring::{Obstacle, Sheet, NONE};
+use super::ring::{Sheet, NONE};
 use super::state::LoomState;
 use super::vocabulary::MOST_CLOSES;
 use super::walk::{not_manifold, Walk};
@@ -58,6 +59,8 @@ pub struct Written {
     pub face_order: Vec<u32>,
     /// Counts.
     pub statistics: Statistics,
+    /// What a decoder makes of the tokens, where one was driven along.
+    pub decoded: Option<GridMesh>,
 }
 
 /// Writes a manifold, oriented mesh whose faces have positions of their own.
@@ -87,7 +90,7 @@ fn walk_through(
         format,
         mesh,
         on_vertex,
-        state: LoomState::new(format.clone()),
+        state: LoomState::with_room(format.clone(), walk.n_vertices(), walk.n_faces()),
         mesh_vertices: Vec::with_capacity(walk.n_vertices()),
         state_vertices: vec![NONE; walk.n_vertices()],
         is_done: vec![false; walk.n_faces()],
@@ -97,35 +100,39 @@ fn walk_through(
         written: Written::default(),
         walk,
     };
-    for start in starts(mesh) {
-        if !encoder.is_done[start.face as usize] {
-            encoder.write_component(start.corners)?;
+    let rank = ranks(&mesh.vertices);
+    let from_least = |face: &Face| rotated_to_least(face.map(|v| (rank[v as usize], v)));
+    // Components may start by their corners' y, z, x, least corner first.
+    let keys: Vec<[u32; 3]> = mesh
+        .faces
+        .iter()
+        .map(|face| from_least(face).map(|(rank, _)| rank))
+        .collect();
+    for f in sorted_order(&keys) {
+        if !encoder.is_done[f as usize] {
+            let corners = from_least(&mesh.faces[f as usize]);
+            encoder.write_component(corners.map(|(_, v)| v))?;
         }
+    }
+    if format.scheme == Scheme::Valence {
+        encoder.written.decoded = Some(mesh_of(&encoder.state.surface));
     }
     Ok(encoder.written)
 }
 
-struct Start {
-    face: u32,
-    corners: [u32; 3],
-}
-
-/// The faces in the order in which components may start: by their corners' y, z, x, least corner first.
-fn starts(mesh: &GridMesh) -> Vec<Start> {
-    let key = |v: u32| {
-        let [x, y, z] = mesh.vertices[v as usize].map(|c| c as u32);
-        (y << 20) | (z << 10) | x
-    };
-    let from_least = |face: &Face| rotated_to_least(face.map(|v| (key(v), v)));
-    let keys = mesh
-        .faces
+/// The place of each position among the distinct ones by y, then z, then x.
+fn ranks(points: &[GridPoint]) -> Vec<u32> {
+    let keys: Vec<[u32; 3]> = points
         .iter()
-        .map(|face| from_least(face).map(|(key, _)| key));
-    let start = |face: u32| Start {
-        face,
-        corners: from_least(&mesh.faces[face as usize]).map(|(_, v)| v),
-    };
-    sorted_order(keys).into_iter().map(start).collect()
+        .map(|&[x, y, z]| [y, z, x].map(|c| c as u32))
+        .collect();
+    let order = sorted_order(&keys);
+    let mut rank = vec![0; points.len()];
+    let same = |&v: &u32, &w: &u32| keys[v as usize] == keys[w as usize];
+    for (number, run) in (0..).zip(order.chunk_by(same)) {
+        run.iter().for_each(|&v| rank[v as usize] = number);
+    }
+    rank
 }
 
 struct Encoder<'a, F> {
@@ -133,6 +140,8 @@ struct Encoder<'a, F> {
     mesh: &'a GridMesh,
     on_vertex: F,
     walk: Walk,
+    /// In scheme V a decoder: all it knows are the tokens written so far. In scheme D a token may still change
+    /// after it was written, so that the state is told the operations themselves.
     state: LoomState,
     /// Vertex of the mesh by vertex of the state, and back.
     mesh_vertices: Vec<u32>,
@@ -211,7 +220,7 @@ impl<F: FnMut(&Predictions, &GridPoint)> Encoder<'_, F> {
         self.mesh_vertices.push(vertex);
         self.state_vertices[vertex as usize] = self.mesh_vertices.len() as u32 - 1;
         let operation = Operation::Vertex { position, valence };
-        self.carry_out(operation, vertex)?;
+        self.carry_out(operation, n_before, vertex)?;
         let is_gate = self.format.scheme == Scheme::Deferred && !is_opening;
         self.open_class = is_gate.then_some((n_before, 0));
         Ok(())
@@ -356,6 +365,7 @@ impl<F: FnMut(&Predictions, &GridPoint)> Encoder<'_, F> {
     }
 
     fn write_operation(&mut self, operation: Operation, vertex: u32) -> Result<()> {
+        let n_before = self.written.tokens.len();
         if let (Operation::CloseAhead, Some((at, class))) = (operation, self.open_class) {
             self.written.tokens[at] += self.format.vocabulary.class_len() as i32;
             self.open_class = (class + 1 < MOST_CLOSES).then_some((at, class + 1));
@@ -369,14 +379,21 @@ impl<F: FnMut(&Predictions, &GridPoint)> Encoder<'_, F> {
             self.format
                 .push_operation(operation, &mut self.written.tokens);
         }
-        self.carry_out(operation, vertex)
+        self.carry_out(operation, n_before, vertex)
     }
 
-    /// Lets the state carry out an operation and notes the faces it has made.
-    fn carry_out(&mut self, operation: Operation, vertex: u32) -> Result<()> {
+    /// Lets the state carry out an operation, whose tokens are those after the first `n_before`, and notes the
+    /// faces it has made.
+    fn carry_out(&mut self, operation: Operation, n_before: usize, vertex: u32) -> Result<()> {
         self.has_inner_gate = false;
-        let refused = |reason: Obstacle| MeshError::Ring { vertex, reason };
-        self.state.apply(operation).map_err(refused)?;
+        let done = match self.format.scheme {
+            Scheme::Valence => {
+                let mut tokens = self.written.tokens[n_before..].iter();
+                tokens.try_for_each(|&token| self.state.push(token))
+            }
+            Scheme::Deferred => self.state.apply(operation),
+        };
+        done.map_err(|reason| MeshError::Ring { vertex, reason })?;
         let faces = &self.state.surface.faces;
         for face in &faces[self.n_taken_faces..] {
             let [a, b, c] = face.map(|v| self.mesh_vertices[v as usize]);

@@ -161,7 +161,11 @@ impl Loom {
             return Err(MeshError::NoValidComponent { min_faces: 1 });
         }
         let written = encode::write(&self.format, &mesh)?;
-        let exact = decode::read(&self.format, &written.tokens)
+        let decoded = match written.decoded {
+            Some(decoded) => Ok(decoded),
+            None => decode::read(&self.format, &written.tokens),
+        };
+        let exact = decoded
             .is_ok_and(|decoded| encode::same_triangles(&decoded, &mesh, &written.face_order));
         Ok(tokenizer::Encoding {
             tokens: written.tokens,

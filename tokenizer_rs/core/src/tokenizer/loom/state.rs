@@ -68,6 +68,14 @@ impl LoomState {
         }
     }
 
+    /// The same with room for so many vertices and faces, dummies among them.
+    pub fn with_room(format: Arc<Format>, n_vertices: usize, n_faces: usize) -> Self {
+        Self {
+            surface: Surface::with_room(n_vertices, n_faces),
+            ..Self::new(format)
+        }
+    }
+
     /// The format.
     pub fn format(&self) -> &Arc<Format> {
         &self.format

@@ -67,6 +67,22 @@ pub struct Surface {
 }
 
 impl Surface {
+    /// Nothing yet, with room for so many vertices and faces, dummies among them.
+    pub fn with_room(n_vertices: usize, n_faces: usize) -> Self {
+        Self {
+            positions: Vec::with_capacity(n_vertices),
+            is_on_boundary: Vec::with_capacity(n_vertices),
+            neighbours: Neighbours {
+                first: Vec::with_capacity(n_vertices),
+                // Each of one and a half edges a face stands at both of its ends.
+                entries: Vec::with_capacity(3 * n_faces),
+            },
+            nodes: Vec::with_capacity(n_vertices),
+            faces: Vec::with_capacity(n_faces),
+            ..Self::default()
+        }
+    }
+
     /// Position of a vertex; none for a dummy and for a missing one.
     pub fn position(&self, vertex: u32) -> Option<GridPoint> {
         self.positions.get(vertex as usize).copied().flatten()

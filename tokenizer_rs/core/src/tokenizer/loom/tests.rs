@@ -24,6 +24,8 @@ fn round_trip(tokenizer: &Loom, mesh: &GridMesh) -> tokenizer::Encoding {
     let decoded = tokenizer.decode_on_grid(&encoding.tokens).unwrap();
     assert_eq!(decoded.oriented_triangles(), mesh.oriented_triangles());
     assert_eq!(decoded.vertices.len(), mesh.vertices.len());
+    let along = encode::write(tokenizer.format(), mesh).unwrap().decoded;
+    assert!(along.is_none_or(|along| along == decoded));
     let mut grammar = tokenizer.grammar();
     for &token in &encoding.tokens {
         grammar

@@ -1,25 +1,14 @@
 //! The mesh as the encoder looks at it: which face lies across an edge.
 
 use super::Scheme;
+use crate::mesh::spokes::{Spoke, Spokes};
 use crate::mesh::{Face, GridMesh};
 use crate::{MeshError, Result};
-
-/// A half-edge seen from its start.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct Spoke {
-    /// End of the half-edge.
-    pub to: u32,
-    /// Third corner of its face.
-    pub apex: u32,
-    /// Its face.
-    pub face: u32,
-}
 
 /// The half-edges of a mesh by start vertex; in scheme V with dummy faces that close all boundary loops.
 #[derive(Debug)]
 pub struct Walk {
-    offsets: Vec<u32>,
-    spokes: Vec<Spoke>,
+    spokes: Spokes,
     /// Number of vertices of the mesh; the dummies come after them.
     pub n_real_vertices: u32,
     /// Number of faces of the mesh; those with a dummy come after them.
@@ -47,28 +36,8 @@ impl Walk {
     }
 
     fn of_faces(n_vertices: usize, faces: &[Face], more: &[Face]) -> Self {
-        let mut offsets = vec![0_u32; n_vertices + 2];
-        for v in faces.iter().chain(more).flatten() {
-            offsets[*v as usize + 2] += 1;
-        }
-        for v in 1..offsets.len() {
-            offsets[v] += offsets[v - 1];
-        }
-        let mut spokes = vec![Spoke::default(); 3 * (faces.len() + more.len())];
-        for (f, face) in faces.iter().chain(more).enumerate() {
-            for j in 0..3 {
-                let at = &mut offsets[face[j] as usize + 1];
-                spokes[*at as usize] = Spoke {
-                    to: face[(j + 1) % 3],
-                    apex: face[(j + 2) % 3],
-                    face: f as u32,
-                };
-                *at += 1;
-            }
-        }
         Self {
-            offsets,
-            spokes,
+            spokes: Spokes::new(n_vertices, faces.iter().chain(more)),
             n_real_vertices: n_vertices as u32,
             n_real_faces: faces.len() as u32,
         }
@@ -77,7 +46,7 @@ impl Walk {
     /// One face over every boundary edge, with the dummy vertex of its loop; the dummies are numbered from the
     /// number of vertices on.
     fn boundary_faces(&self) -> Result<(usize, Vec<Face>)> {
-        let n_vertices = self.offsets.len() - 2;
+        let n_vertices = self.n_vertices();
         let mut successor = vec![super::ring::NONE; n_vertices];
         for v in 0..n_vertices as u32 {
             for spoke in self.spokes(v) {
@@ -110,8 +79,7 @@ impl Walk {
 
     /// The half-edges that start at a vertex.
     pub fn spokes(&self, vertex: u32) -> &[Spoke] {
-        let at = vertex as usize;
-        &self.spokes[self.offsets[at] as usize..self.offsets[at + 1] as usize]
+        self.spokes.of(vertex)
     }
 
     /// The half-edge between two vertices in this direction.
@@ -141,12 +109,12 @@ impl Walk {
 
     /// Number of vertices, dummies among them.
     pub fn n_vertices(&self) -> usize {
-        self.offsets.len() - 2
+        self.spokes.n_vertices()
     }
 
     /// Number of faces, those with a dummy among them.
     pub fn n_faces(&self) -> usize {
-        self.spokes.len() / 3
+        self.spokes.n_faces()
     }
 }
 

@@ -4,7 +4,9 @@ use super::component::{Difference, Trial};
 use super::fit::{check_layers, fit, FittedMesh};
 use super::walk::Walk;
 use super::OPTION_BITS;
+use crate::mesh::clean::sorted;
 use crate::mesh::half_edge::NONE;
+use crate::mesh::sorted_order::sorted_order;
 use crate::mesh::Face;
 use crate::repair::{RepairOptions, RepairedGrid, Repairs};
 use crate::tokenizer::silksong::encode::Encoding;
@@ -38,6 +40,8 @@ pub fn encode(tokenizer: &Silksong, repairs: &Repairs) -> Result<Encoding> {
         statistics: statistics_of_repair(mesh, &repaired, vocabulary.resolution()),
         clean_faces: repaired.mesh.faces.clone(),
         repaired_faces: repaired.mesh.faces.clone(),
+        // Most meshes take up to five tokens a face.
+        tokens: Vec::with_capacity(5 * mesh.faces.len()),
         ..Encoding::default()
     };
     let n_before = repaired.mesh.vertices.len();
@@ -113,17 +117,16 @@ fn statistics_of_repair(
 
 /// Faces in the order in which their last corner is written; faces that are not written come last.
 fn order_of_faces(faces: &[Face], sequence: &[u32], n_vertices: usize) -> Vec<u32> {
-    let mut rank = vec![NONE; n_vertices];
+    let mut rank = vec![n_vertices as u32; n_vertices];
     for (i, &v) in (0..).zip(sequence) {
         rank[v as usize] = i;
     }
-    let mut order: Vec<u32> = (0..faces.len() as u32).collect();
-    order.sort_by_cached_key(|&f| {
-        let mut key = faces[f as usize].map(|v| rank[v as usize]);
-        key.sort_unstable_by(|a, b| b.cmp(a));
-        key
-    });
-    order
+    let last_first = |face: &Face| {
+        let [a, b, c] = sorted(&face.map(|v| rank[v as usize]));
+        [c, b, a]
+    };
+    let keys: Vec<Face> = faces.iter().map(last_first).collect();
+    sorted_order(&keys)
 }
 
 fn write_components(tokenizer: &Silksong, fitted: &FittedMesh, encoding: &mut Encoding) {

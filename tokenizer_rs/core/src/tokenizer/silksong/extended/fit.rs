@@ -5,6 +5,7 @@ use super::ring_table::RingTable;
 use super::walk::Walk;
 use crate::mesh::components::{components, yzx, Components, Surfaces};
 use crate::mesh::half_edge::{HalfEdges, NONE};
+use crate::mesh::spokes::Spokes;
 use crate::mesh::{Face, GridMesh, GridPoint};
 use crate::{Limits, MeshError, Result};
 
@@ -36,13 +37,13 @@ pub fn fit(mesh: GridMesh, limits: &Limits) -> Result<FittedMesh> {
     let mut is_valid: Option<Vec<bool>> = None;
     let mut n_cuts = 0;
     loop {
-        let half_edges = HalfEdges::new(vertices.len(), &faces);
-        let parts = components(&vertices, &faces, Surfaces::new(&half_edges))?;
+        let spokes = Spokes::new(vertices.len(), faces.iter());
+        let parts = components(&vertices, &faces, Surfaces::of_fans(&spokes, &faces))?;
         let is_valid = match &is_valid {
             Some(is_valid) => is_valid,
             None => is_valid.insert(valid_faces(&parts, faces.len(), limits)?),
         };
-        let rings = RingTable::new(vertices.len(), &faces, &parts.face_order);
+        let rings = RingTable::new(&spokes, &parts.face_order);
         let mut rank = vec![NONE; vertices.len()];
         let mut starts = Vec::with_capacity(parts.len());
         let mut too_large = Vec::new();
@@ -70,6 +71,7 @@ pub fn fit(mesh: GridMesh, limits: &Limits) -> Result<FittedMesh> {
             });
         }
         n_cuts += too_large.len();
+        let half_edges = HalfEdges::new(vertices.len(), &faces);
         for c in too_large {
             cut_in_two(
                 parts.faces(c),

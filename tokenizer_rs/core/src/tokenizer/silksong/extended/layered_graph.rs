@@ -39,6 +39,15 @@ impl LayeredGraph {
         }
     }
 
+    /// No vertex yet, with room for so many vertices and directed edges.
+    pub fn with_room(n_vertices: usize, n_slots: usize) -> Self {
+        Self {
+            offsets: Vec::with_capacity(n_vertices + 1),
+            neighbours: Vec::with_capacity(n_slots),
+            layer: Vec::with_capacity(n_vertices),
+        }
+    }
+
     /// Appends a vertex; its neighbours must be ascending and each of them must name it in turn.
     pub fn push_vertex(&mut self, layer: u32, neighbours: impl Iterator<Item = u32>) {
         if self.offsets.is_empty() {
@@ -81,6 +90,18 @@ impl LayeredGraph {
         Some(self.first_slot(start) + at)
     }
 
+    /// For the slot of every directed edge that of the same edge in the other direction. Cost O(E).
+    pub fn opposite_slots(&self) -> Vec<u32> {
+        // Vertices name their neighbours in ascending order, so each is named by its own in that order.
+        let mut next = self.offsets[..self.n_vertices()].to_vec();
+        let take = |&v: &u32| {
+            let slot = &mut next[v as usize];
+            *slot += 1;
+            *slot - 1
+        };
+        self.neighbours.iter().map(take).collect()
+    }
+
     /// The earliest neighbour: the vertex of the layer before whose ring named this one first.
     pub fn parent(&self, vertex: u32) -> u32 {
         let first = self.neighbours(vertex).first();
@@ -99,6 +120,7 @@ mod tests {
         assert_eq!(graph.neighbours(1), [0, 2]);
         assert_eq!(graph.slot(2, 1), Some(5));
         assert_eq!(graph.slot(2, 2), None);
+        assert_eq!(graph.opposite_slots(), [2, 4, 0, 5, 1, 3]);
         assert_eq!((graph.parent(0), graph.parent(2)), (NONE, 0));
     }
 }

@@ -24,10 +24,11 @@ pub fn replay(
     mut judge: impl FnMut(u32, &[u32], &[(u32, u32)]) -> Verdict,
 ) -> Replay {
     let mut thirds = vec![NONE; graph.n_slots()];
-    let mut faces = Vec::new();
+    let opposite = graph.opposite_slots();
+    let mut faces = Vec::with_capacity(graph.n_slots() / 3);
     let mut search = RingSearch::default();
     for vertex in 0..graph.n_vertices() as u32 {
-        let joins = search.find(vertex, graph, &thirds, |joins| {
+        let joins = search.find(vertex, graph, &opposite, &thirds, |joins| {
             judge(vertex, &thirds, joins)
         });
         for &(a, b) in joins {

@@ -83,17 +83,18 @@ pub type Thirds = [u32];
 impl RingSearch {
     /// Pairs `(a, b)` of neighbours that the ring of `vertex` joins by the new faces `(vertex, a, b)`.
     ///
-    /// Shows rings to `judge`, the likeliest first, until it takes one; if it takes none the first stands.
-    /// Where no ring with few gaps is found in bounded time, as many faces as fit are joined.
+    /// `opposite` are the slots of [`LayeredGraph::opposite_slots`]. Shows rings to `judge`, the likeliest first,
+    /// until it takes one; if it takes none the first stands. Where no ring with few gaps is found in bounded time, as many faces as fit are joined.
     pub fn find(
         &mut self,
         vertex: u32,
         graph: &LayeredGraph,
+        opposite: &[u32],
         thirds: &Thirds,
         mut judge: impl FnMut(&[(u32, u32)]) -> Verdict,
     ) -> &[(u32, u32)] {
         self.vertex = vertex;
-        self.find_arcs(graph, thirds);
+        self.find_arcs(graph, opposite, thirds);
         self.first = None;
         self.joins.clear();
         if self.arcs.is_empty() {
@@ -120,10 +121,11 @@ impl RingSearch {
         &self.joins
     }
 
-    fn find_arcs(&mut self, graph: &LayeredGraph, thirds: &Thirds) {
+    fn find_arcs(&mut self, graph: &LayeredGraph, opposite: &[u32], thirds: &Thirds) {
         let vertex = self.vertex;
         let neighbours = graph.neighbours(vertex);
         let next = &thirds[graph.first_slot(vertex)..][..neighbours.len()];
+        let opposite = &opposite[graph.first_slot(vertex)..][..neighbours.len()];
         let place = |v: u32| neighbours.binary_search(&v).unwrap_or(0);
         self.arcs.clear();
         self.new_arcs.clear();
@@ -135,9 +137,7 @@ impl RingSearch {
         let mut start = None;
         let mut lowest_of_start = NONE;
         for (i, &head) in neighbours.iter().enumerate() {
-            let is_entered = graph
-                .slot(head, vertex)
-                .is_some_and(|slot| thirds[slot] != NONE);
+            let is_entered = thirds[opposite[i] as usize] != NONE;
             let has_no_face = next[i] == NONE && !is_entered;
             if is_entered || (has_no_face && head < vertex) {
                 continue;
@@ -145,8 +145,10 @@ impl RingSearch {
             let mut tail = head;
             let mut lowest = head;
             self.n_ring += 1;
-            while next[place(tail)] != NONE {
-                tail = next[place(tail)];
+            let mut at = i;
+            while next[at] != NONE {
+                tail = next[at];
+                at = place(tail);
                 lowest = lowest.min(tail);
                 self.n_ring += 1;
             }

@@ -1,8 +1,7 @@
 //! The rings of all vertices of a repaired mesh.
 
-use crate::mesh::half_edge::{link_edge, NONE};
-use crate::mesh::incidence::Incidence;
-use crate::mesh::Face;
+use crate::mesh::half_edge::NONE;
+use crate::mesh::spokes::Spokes;
 
 /// The neighbours of every vertex, counter-clockwise.
 #[derive(Debug, Clone, Default)]
@@ -15,28 +14,31 @@ pub struct RingTable {
 impl RingTable {
     /// `face_order` decides where the ring of an inner vertex begins; that of a boundary vertex begins at the
     /// edge without a face on its right. The faces of every vertex must form one fan. Cost O(V + F).
-    pub fn new(n_vertices: usize, faces: &[Face], face_order: &[u32]) -> Self {
-        let incidence = Incidence::new(n_vertices, faces, face_order.iter().copied());
+    pub fn new(spokes: &Spokes, face_order: &[u32]) -> Self {
+        let mut place = vec![0_u32; face_order.len()];
+        for (i, &f) in (0..).zip(face_order) {
+            place[f as usize] = i;
+        }
+        let n_vertices = spokes.n_vertices();
         let mut rings = Self {
-            offsets: vec![0],
-            ..Self::default()
+            offsets: Vec::with_capacity(n_vertices + 1),
+            // A boundary vertex has one neighbour more than faces.
+            neighbours: Vec::with_capacity(3 * face_order.len() + n_vertices),
+            is_closed: Vec::with_capacity(n_vertices),
         };
+        rings.offsets.push(0);
         // For the vertex being looked at: the neighbour after each neighbour, and whether there is one before.
         let mut next = vec![NONE; n_vertices];
         let mut is_entered = vec![false; n_vertices];
         for vertex in 0..n_vertices as u32 {
-            let steps = || {
-                incidence
-                    .of(vertex)
-                    .iter()
-                    .map(|&f| link_edge(&faces[f as usize], vertex))
-            };
-            for (a, b) in steps() {
-                next[a as usize] = b;
-                is_entered[b as usize] = true;
+            let fan = spokes.of(vertex);
+            for spoke in fan {
+                next[spoke.to as usize] = spoke.apex;
+                is_entered[spoke.apex as usize] = true;
             }
-            let begin = steps().map(|(a, _)| a).find(|&a| !is_entered[a as usize]);
-            let first = begin.or_else(|| steps().next().map(|(a, _)| a));
+            let begin = fan.iter().find(|spoke| !is_entered[spoke.to as usize]);
+            let first = begin.or_else(|| fan.iter().min_by_key(|spoke| place[spoke.face as usize]));
+            let first = first.map(|spoke| spoke.to);
             let mut at = first.unwrap_or(NONE);
             while at != NONE {
                 rings.neighbours.push(at);
@@ -46,9 +48,9 @@ impl RingTable {
                     break;
                 }
             }
-            for (a, b) in steps() {
-                next[a as usize] = NONE;
-                is_entered[b as usize] = false;
+            for spoke in fan {
+                next[spoke.to as usize] = NONE;
+                is_entered[spoke.apex as usize] = false;
             }
             rings.offsets.push(rings.neighbours.len() as u32);
             rings.is_closed.push(begin.is_none());

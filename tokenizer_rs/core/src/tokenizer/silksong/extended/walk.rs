@@ -72,8 +72,9 @@ impl Walk {
     /// The edges of the component, and for the slot of every directed edge the third corner of the face on its
     /// left, or [`NONE`]; all in sequence numbers.
     pub fn graph(&self, rings: &RingTable, rank: &[u32]) -> (LayeredGraph, Vec<u32>) {
-        let mut graph = LayeredGraph::default();
-        let mut thirds = Vec::new();
+        let n_slots = self.vertices.iter().map(|&v| rings.of(v).len()).sum();
+        let mut graph = LayeredGraph::with_room(self.vertices.len(), n_slots);
+        let mut thirds = Vec::with_capacity(n_slots);
         let mut pairs: Vec<(u32, u32)> = Vec::new();
         for (layer, range) in self.layer_starts.windows(2).enumerate() {
             for &v in &self.vertices[range[0]..range[1]] {
