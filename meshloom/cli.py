@@ -41,11 +41,22 @@ def curate(
     ] = None,
     workers: Annotated[int | None, typer.Option(help="Processes; 0 = one per core.")] = None,
     settings: Annotated[Path | None, typer.Option(help="YAML with curation settings that differ.")] = None,
+    licences: Annotated[
+        str | None, typer.Option(help="Only meshes under one of these, with commas between: cc0,by.")
+    ] = None,
 ) -> None:
     """Meshes in; tables, ledger, shards and a manifest out. Only what changed is done again."""
     from meshloom import commands
 
-    commands.curate(sources, out, preset=preset, workers=workers, settings_file=settings, tokenizer=tokenizer)
+    commands.curate(
+        sources,
+        out,
+        preset=preset,
+        workers=workers,
+        settings_file=settings,
+        tokenizer=tokenizer,
+        licences=None if licences is None else [name.strip() for name in licences.split(",")],
+    )
 
 
 @app.command()

@@ -52,7 +52,8 @@ class Reason(StrEnum):
     LAYER_VERTEX_LIMIT = "LAYER_VERTEX_LIMIT"
     NO_VALID_COMPONENT = "NO_VALID_COMPONENT"
     TOKEN_LIMIT = "TOKEN_LIMIT"
-    # curated: the rules of the preset
+    # curated: the licence policy, then the rules of the preset
+    LICENCE = "LICENCE"  # not one that `licences` of the settings asks for, or not stated
     RULE_FACES = "RULE_FACES"
     RULE_COMPONENTS = "RULE_COMPONENTS"
     RULE_TOKENS = "RULE_TOKENS"
