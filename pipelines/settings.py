@@ -25,7 +25,7 @@ class WorkerLimits(_Settings):
     """
 
     workers: int = Field(default=0, ge=0, description="Processes; 0 = one per core.")
-    seconds_per_item: float = Field(default=60, gt=0)
+    seconds_per_item: float = Field(default=60.0, gt=0)
     bytes_per_item: int = Field(
         default=4 << 30, gt=0, description="Address space a worker may add for one mesh."
     )

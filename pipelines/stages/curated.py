@@ -1,4 +1,4 @@
-"""Fourth stage: ask licence policy and rules, give each mesh its split, close the account. -> tables/curated"""
+"""Fourth stage: ask licence policy and rules, give each mesh its split, close the books. -> tables/curated"""
 
 from time import monotonic
 
