@@ -37,6 +37,12 @@ class CurationError(RuntimeError):
     """A data set that cannot be made: what is in the way, and what to do."""
 
 
+class FolderBusyError(CurationError):
+    """A data set that another process is writing to; it may be free a moment later."""
+
+    is_transient = True
+
+
 @dataclass(frozen=True)
 class StageReport:
     """What one stage did."""
@@ -163,7 +169,7 @@ def funnel(data: DataFolder) -> pl.DataFrame:
 def exclusive(data: DataFolder) -> Iterator[None]:
     """Hold the folder's lock; the system frees it when the process ends, however it ends.
 
-    Raises CurationError where another process holds it.
+    Raises FolderBusyError where another process holds it.
     """
     path = data.cache / "lock"
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -173,7 +179,7 @@ def exclusive(data: DataFolder) -> Iterator[None]:
         except BlockingIOError:
             lock.seek(0)
             owner = lock.read().strip() or "unknown"
-            raise CurationError(
+            raise FolderBusyError(
                 f"{data.root} is being written by process {owner}; wait for it, or choose another folder"
             ) from None
         lock.truncate(0)

@@ -1,6 +1,6 @@
 """Fourth stage: ask licence policy and rules, give each mesh its split, close the books. -> tables/curated"""
 
-from time import monotonic
+from time import monotonic, process_time
 
 import polars as pl
 
@@ -58,7 +58,7 @@ def split_of(sha256: str, split: SplitSettings) -> str:
 def _build_partition(
     data: DataFolder, key: ShardKey, preset: Preset, settings: CurationSettings
 ) -> PartitionResult:
-    started = monotonic()
+    started, cpu_started = monotonic(), process_time()
     inputs = [data.table(stage, key) for stage in (Stage.RAW_MESHES, Stage.TOKENS)]
     for path in inputs:
         if not path.exists():
@@ -92,7 +92,8 @@ def _build_partition(
     write_rejects(data, Stage.CURATED, key, rejects, name)
     write_table(path, validate(Curated, frame), name)
     reasons = current_result(data, Stage.CURATED, key).reasons
-    return PartitionResult(key, len(frame), reasons, monotonic() - started)
+    cpu_seconds = process_time() - cpu_started
+    return PartitionResult(key, len(frame), reasons, monotonic() - started, cpu_seconds=cpu_seconds)
 
 
 def _may_be_used(stated: pl.Series, licences: tuple[str, ...] | None) -> pl.Series:
