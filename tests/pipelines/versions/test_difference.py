@@ -8,7 +8,9 @@ import pytest
 
 from pipelines.tables import VersionChanges, validate
 from pipelines.tables.versions import CAUSES, CHANGES
+from pipelines.versions.code import code_record
 from pipelines.versions.difference import PAGE_ROWS, VersionDifference, compare, render, write_difference
+from pipelines.versions.rebuilding import code_changes
 from tests.pipelines.versions.handmade import CONTENT, changed, file_row, write_record
 
 TOKENIZER = changed(**{"tokenizer.name": "loom/128"})
@@ -80,6 +82,9 @@ CASES = {
     "limits have no say in rules": (*(row("curated/RULE_FACES"), row(), LIMITS, "added", "REASON_CHANGED"),),
     "another reader": (row("mesh_table/LOAD"), row(), CODE, "added", "CODE_CHANGED"),
     "rules have no say in reading": (row("mesh_table/LOAD"), row(), RULES, "added", "REASON_CHANGED"),
+    "tokenizers have no say in reading": (
+        *(row("mesh_table/LOAD"), row(), TOKENIZER, "added", "REASON_CHANGED"),
+    ),
     "another split": (row(), row(split="val"), CONTENT, "changed", "SPLIT_CHANGED"),
     "another author": (row(author="a"), row(author="b"), CONTENT, "changed", "PROVENANCE_CHANGED"),
     "a slow day": (row(), row("tokens/TIME_LIMIT"), CONTENT, "removed", "REASON_CHANGED"),
@@ -107,6 +112,13 @@ def test_what_ends_the_same_is_no_difference(tmp_path, end, content):
     found = difference(tmp_path, row(end), row(end), content)
     assert found.changes.is_empty()
     assert found.n_unchanged == 1
+
+
+def test_other_code_is_said_before_a_version_is_made_again(tmp_path):
+    then = write_record(tmp_path, [], changed(code={**code_record(), "packages": {"polars": "0.1"}}))
+    assert [line.partition(" ")[0] for line in code_changes(then)][-1] == "code.packages.webdataset:"
+    assert any(line.startswith("code.packages.polars: 0.1 then, ") for line in code_changes(then))
+    assert code_changes(write_record(tmp_path, [], changed(code=code_record()), version="1" * 64)) == []
 
 
 def test_the_text_says_what_and_why(tmp_path):
