@@ -18,8 +18,6 @@ from pipelines.versions.rebuilding import RebuildError, rebuild
 from pipelines.versions.record import find_record, known_versions
 from tests.pipelines.test_curation import SETTINGS, hashes, without_records, write_furniture
 
-NEWCOMER = "builtin-bench-000.glb"
-
 
 @pytest.fixture(scope="module")
 def life(tmp_path_factory):
