@@ -18,7 +18,7 @@ help: ## this list
 	$(PYTHON) -m pip install --quiet --target .tools uv
 
 .PHONY: system
-system: ## Debian packages: OpenGL's library for pymeshlab, Chromium for the browser test (needs root)
+system: ## Debian packages: OpenGL's library for pymeshlab, Chromium and PostgreSQL for their tests (needs root)
 	@.ci/system-packages
 
 .venv/.ready: pyproject.toml constraints.txt $(TOKENIZER_SOURCES) | $(filter .tools/%,$(UV))

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 SCHEMA = "schema"
 COMPLETE = "complete"
+VOLUME = "volume"
 SHOWN_FAILURES = 20
 
 
@@ -39,6 +40,32 @@ def complete_spec(asset: str) -> dg.AssetCheckSpec:
     """The check of the ledger: no input file is lost."""
     return dg.AssetCheckSpec(
         COMPLETE, asset=asset, blocking=True, description="As many rows as files were listed: none is lost."
+    )
+
+
+def volume_spec(asset: str) -> dg.AssetCheckSpec:
+    """The check of a data set's size; it warns, since a smaller data set may be what was wanted."""
+    return dg.AssetCheckSpec(
+        VOLUME, asset=asset, blocking=False, description="Not much smaller than the version before it."
+    )
+
+
+def check_volume(
+    now: Mapping[str, int], before: Mapping[str, int] | None, drop: float
+) -> dg.AssetCheckResult:
+    """Warn where one of the counts is lower than that of the version before by more than the share `drop`."""
+    dropped = [name for name in now if before is not None and now[name] < before.get(name, 0) * (1 - drop)]
+    told = ", ".join(f"{name} {(before or {}).get(name, 0):,} -> {now[name]:,}" for name in now)
+    return dg.AssetCheckResult(
+        check_name=VOLUME,
+        passed=not dropped,
+        severity=dg.AssetCheckSeverity.WARN,
+        description=told if before is not None else "no version before this one",
+        metadata={
+            **{f"{name} now": count for name, count in now.items()},
+            **{f"{name} before": count for name, count in (before or {}).items()},
+            "largest drop allowed": drop,
+        },
     )
 
 

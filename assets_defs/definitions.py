@@ -1,4 +1,4 @@
-"""The code location: every asset, job and schedule, and the resource they share.
+"""The code location: every asset, job, schedule and sensor, and the resource they share.
 
 dagster definitions validate -w workspace.yaml
 """
@@ -11,7 +11,7 @@ import dagster as dg
 warnings.filterwarnings("ignore", category=dg.BetaWarning)
 warnings.filterwarnings("ignore", category=dg.PreviewWarning)
 
-from assets_defs import jobs  # noqa: E402
+from assets_defs import jobs, sensors  # noqa: E402
 from assets_defs.curate import assets as curate  # noqa: E402
 from assets_defs.evaluate import assets as evaluate  # noqa: E402
 from assets_defs.ingest import assets as ingest  # noqa: E402
@@ -23,6 +23,7 @@ defs = dg.Definitions(
     assets=dg.load_assets_from_modules([ingest, tokenize, curate, train, evaluate]),
     jobs=jobs.JOBS,
     schedules=[jobs.weekly_rebuild],
+    sensors=[sensors.new_files],
     resources={"data_set": DataSetResource()},
     # One process a run: steps that need their own memory (workers, ranks) start processes themselves.
     executor=dg.in_process_executor,

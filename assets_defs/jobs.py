@@ -7,6 +7,11 @@ curate = dg.define_asset_job(
     selection=dg.AssetSelection.groups("ingest", "tokenize", "curate"),
     description="Raw files to a data set with a version; only what changed is done again.",
 )
+curate_partitions = dg.define_asset_job(
+    "curate_partitions",
+    selection=dg.AssetSelection.assets("raw_meshes", "mesh_table", "tokens", "curated", "shards"),
+    description="Some partitions, from raw files to shards; ledger and data set follow by their conditions.",
+)
 train = dg.define_asset_job(
     "train",
     selection=dg.AssetSelection.groups("train"),
@@ -21,7 +26,7 @@ rebuild = dg.define_asset_job(
     "rebuild", selection=dg.AssetSelection.all(), description="Everything, from raw files to the evaluation."
 )
 
-JOBS = [curate, train, evaluate, rebuild]
+JOBS = [curate, curate_partitions, train, evaluate, rebuild]
 
 weekly_rebuild = dg.ScheduleDefinition(
     name="weekly_rebuild",

@@ -10,8 +10,11 @@ import polars as pl
 from pipelines.stages import PartitionResult
 from pipelines.storage import DataFolder, ShardKey
 from pipelines.tables import column_docs, polars_schema
+from pipelines.visible import visible
 
 if TYPE_CHECKING:
+    import logging
+
     from pandera.polars import DataFrameModel
 
 OWNERS = ["team:meshloom"]
@@ -20,6 +23,8 @@ PICTURE_BYTES_LIMIT = 100_000
 PICTURED_PARTITIONS_LIMIT = 64
 """A run's picture is stored with each of its partitions; above this many, only with the data set."""
 SHEET_MESHES = 24
+LOGGED_REJECTS_LIMIT = 20
+"""Lines in a step's log that name a rejected mesh; each is a row of the event log."""
 
 
 def column_schema(table: "type[DataFrameModel]") -> dg.TableSchema:
@@ -53,17 +58,62 @@ def report_partitions(
                 "reasons": dg.MetadataValue.json(result.reasons),
                 "seconds": round(result.seconds, 3),
                 "meshes per second": _per_second(result),
+                "CPU seconds per mesh": _cpu_per_mesh(result),
+                "bytes read": _bytes_listed(data, result.key),
+                "bytes written": _bytes_written(data, stage, result.key),
                 "already current": result.was_current,
                 "table": dg.MetadataValue.path(str(data.table(stage, result.key))),
                 **({"rejected files": dg.MetadataValue.path(str(rejected))} if rejected.exists() else {}),
+                "ledger": dg.MetadataValue.path(str(data.table("ledger", result.key))),
+                "all reasons": dg.MetadataValue.asset(dg.AssetKey("ledger")),
             },
             partition_key=str(result.key),
         )
+    log_rejects(context.log, data, stage, results)
     n_current = sum(result.was_current for result in results)
     context.log.info(
         f"{stage}: {sum(r.n_kept for r in results)} kept, {sum(r.n_rejected for r in results)} rejected in "
         f"{len(results)} partitions, {n_current} of them already current"
     )
+
+
+def log_rejects(
+    log: "logging.Logger", data: DataFolder, stage: str, results: Sequence[PartitionResult]
+) -> None:
+    """One line for each mesh that this run rejected, up to a limit; the tables hold all."""
+    n_shown = n_all = 0
+    for result in results:
+        path = data.rejected(stage, result.key)
+        if result.was_current or not result.n_rejected or not path.exists():
+            continue
+        n_all += result.n_rejected
+        rows = pl.read_parquet(path, columns=["mesh_id", "uri", "reason", "detail"])
+        for mesh_id, uri, reason, detail in rows.head(LOGGED_REJECTS_LIMIT - n_shown).iter_rows():
+            log.warning(f"{stage}: {mesh_id} {reason}: {visible(detail)} ({visible(uri)})")
+            n_shown += 1
+    if n_all > n_shown:
+        log.warning(f"{stage}: and {n_all - n_shown:,} more rejected; the tables of rejected files hold all")
+
+
+def _cpu_per_mesh(result: PartitionResult) -> float:
+    n_meshes = result.n_kept + result.n_rejected
+    return round(result.cpu_seconds / n_meshes, 6) if n_meshes else 0.0
+
+
+def _bytes_listed(data: DataFolder, key: ShardKey) -> int:
+    """Size of all files of a partition that its sources list and that can be opened."""
+    path = data.table("raw_meshes", key)
+    return int(pl.read_parquet(path, columns=["size_bytes"])["size_bytes"].sum()) if path.exists() else 0
+
+
+def _bytes_written(data: DataFolder, stage: str, key: ShardKey) -> int:
+    paths = [data.table(stage, key), data.rejected(stage, key)]
+    paths += [data.geometry(key)] if stage == "mesh_table" else []
+    if stage == "shards":
+        index = data.table(stage, key)
+        names = pl.read_parquet(index, columns=["shard_file"])["shard_file"].unique()
+        paths += [data.shards / name for name in names]
+    return sum(path.stat().st_size for path in paths if path.exists())
 
 
 def _per_second(result: PartitionResult) -> float:

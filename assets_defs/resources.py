@@ -61,7 +61,13 @@ class DataSetResource(dg.ConfigurableResource):
         default=None,
         description="Filter rules: a name in configs/rules or a YAML file; by default the tokenizer's.",
     )
+    licences: list[str] | None = Field(
+        default=None, description="Only meshes under one of these, for example [cc0, by]; null keeps all."
+    )
     workers: int = Field(default=0, ge=0, description="Processes; 0 = one per core.")
+    volume_drop: float = Field(
+        default=0.1, ge=0, le=1, description="Share by which a version may shrink before a check warns."
+    )
 
     @property
     def data(self) -> DataFolder:
@@ -93,10 +99,14 @@ class DataSetResource(dg.ConfigurableResource):
     @property
     def settings(self) -> CurationSettings:
         """What decides the data set's bytes."""
-        tokenizer, limits = tokenizer_named(self.tokenizer), WorkerLimits(workers=self.workers)
-        if self.preset is None:
-            return CurationSettings(tokenizer=tokenizer, limits=limits)
-        return CurationSettings(tokenizer=tokenizer, limits=limits, preset=self.preset)
+        given = {"preset": self.preset, "licences": self.licences}
+        return CurationSettings.model_validate(
+            {
+                "tokenizer": tokenizer_named(self.tokenizer),
+                "limits": WorkerLimits(workers=self.workers),
+                **{name: value for name, value in given.items() if value is not None},
+            }
+        )
 
     def source_texts(self) -> list[str]:
         """The sources as texts, with whole paths: relative ones count from the project."""

@@ -41,11 +41,74 @@ def curate(
     ] = None,
     workers: Annotated[int | None, typer.Option(help="Processes; 0 = one per core.")] = None,
     settings: Annotated[Path | None, typer.Option(help="YAML with curation settings that differ.")] = None,
+    licences: Annotated[
+        str | None, typer.Option(help="Only meshes under one of these, with commas between: cc0,by.")
+    ] = None,
 ) -> None:
     """Meshes in; tables, ledger, shards and a manifest out. Only what changed is done again."""
     from meshloom import commands
 
-    commands.curate(sources, out, preset=preset, workers=workers, settings_file=settings, tokenizer=tokenizer)
+    commands.curate(
+        sources,
+        out,
+        preset=preset,
+        workers=workers,
+        settings_file=settings,
+        tokenizer=tokenizer,
+        licences=None if licences is None else [name.strip() for name in licences.split(",")],
+    )
+
+
+DataOption = Annotated[
+    Path | None, typer.Option(help="Folder of the data set that the beginning of a version id belongs to.")
+]
+
+
+@app.command()
+def diff(
+    before: Annotated[str, typer.Argument(help="A folder, versions/<version>.json, or an id with --data.")],
+    after: Annotated[str, typer.Argument(help="The same, of the version to compare with.")],
+    data: DataOption = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", "-o", help="Folder for changes.parquet and changes.html.")
+    ] = None,
+) -> None:
+    """What was added, removed and changed between two versions of a data set, and why."""
+    from meshloom import version_commands
+
+    version_commands.diff(before, after, data, out)
+
+
+@app.command()
+def publish(
+    version: Annotated[str, typer.Argument(help="A folder, versions/<version>.json, or an id with --data.")],
+    out: OutFolder,
+    data: DataOption = None,
+) -> None:
+    """A version without its meshes: what it was made from, how, and whom it is owed to."""
+    from meshloom import version_commands
+
+    version_commands.publish(version, out, data)
+
+
+@app.command()
+def rebuild(
+    version: Annotated[str, typer.Argument(help="A folder, versions/<version>.json, or an id with --data.")],
+    out: Annotated[Path, typer.Argument(help="Folder to write into.")],
+    source: Annotated[
+        list[str] | None, typer.Option(help="Where a source lies now; all of them, in the record's order.")
+    ] = None,
+    partial: Annotated[
+        bool, typer.Option("--partial", help="Go on without the files that are gone or modified.")
+    ] = False,
+    workers: Annotated[int, typer.Option(min=0, help="Processes; 0 = one per core.")] = 0,
+    data: DataOption = None,
+) -> None:
+    """Make a version again from its record, say what is missing, and compare what came out."""
+    from meshloom import version_commands
+
+    if not version_commands.rebuild(version, out, source, partial, workers, data):
+        raise typer.Exit(1)
 
 
 @app.command()

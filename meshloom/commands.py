@@ -47,12 +47,18 @@ class StageProgress:
 
 
 def curation_settings(
-    preset: str | None, workers: int | None, settings_file: Path | None, tokenizer: str | None = None
+    preset: str | None,
+    workers: int | None,
+    settings_file: Path | None,
+    tokenizer: str | None = None,
+    licences: list[str] | None = None,
 ) -> CurationSettings:
     """Settings of a file, with what the command line changes."""
     given = (yaml.safe_load(settings_file.read_text()) if settings_file else None) or {}
     if tokenizer is not None:
         given = {**given, "tokenizer": tokenizer_named(tokenizer)}
+    if licences is not None:
+        given = {**given, "licences": licences}
     settings = CurationSettings.model_validate(given)
     if preset is not None:
         settings = settings.model_copy(update={"preset": preset})
@@ -69,9 +75,10 @@ def curate(
     workers: int | None = None,
     settings_file: Path | None = None,
     tokenizer: str | None = None,
+    licences: list[str] | None = None,
 ) -> CurationReport:
     """Run every stage over `sources` into `out` and print the ledger's summary."""
-    settings = curation_settings(preset, workers, settings_file, tokenizer)
+    settings = curation_settings(preset, workers, settings_file, tokenizer, licences)
     with StageProgress() as progress:
         report = curate_sources(sources, out, settings, progress)
     console.print(report.summary(), soft_wrap=True)

@@ -22,7 +22,7 @@ from pipelines.manifest import count_values, write_manifest
 from pipelines.reasons import Reason, Stage
 from pipelines.rules import check_fits, load_preset
 from pipelines.settings import CurationSettings
-from pipelines.sources import parse_sources
+from pipelines.sources import Source, parse_sources
 from pipelines.stages import PartitionResult, Progress, no_progress
 from pipelines.stages.curated import build_curated
 from pipelines.stages.mesh_table import build_mesh_table
@@ -35,6 +35,12 @@ from pipelines.tokenizers import check_storable
 
 class CurationError(RuntimeError):
     """A data set that cannot be made: what is in the way, and what to do."""
+
+
+class FolderBusyError(CurationError):
+    """A data set that another process is writing to; it may be free a moment later."""
+
+    is_transient = True
 
 
 @dataclass(frozen=True)
@@ -107,12 +113,22 @@ def curate(
     settings = settings or CurationSettings()
     if not sources:
         raise CurationError("no sources; give for example builtin: or local:PATH")
-    parsed = parse_sources(sources)
+    return curate_parsed(parse_sources(sources), sources, Path(out), settings, progress)
+
+
+def curate_parsed(
+    parsed: list[Source],
+    texts: Sequence[str],
+    out: Path,
+    settings: CurationSettings,
+    progress: Progress = no_progress,
+) -> CurationReport:
+    """The same of sources that are parsed already; `texts` is how the manifest names them."""
     check_fits(load_preset(settings.preset), settings.tokenizer)
     check_storable(settings.tokenizer)
     if not any(source.shards() for source in parsed):
-        raise CurationError(f"{', '.join(sources)}: no files that might be meshes; nothing to curate")
-    data = DataFolder(Path(out))
+        raise CurationError(f"{', '.join(texts)}: no files that might be meshes; nothing to curate")
+    data = DataFolder(out)
     with exclusive(data):
         remove_leftovers(data)
         stages = [
@@ -122,7 +138,7 @@ def curate(
             _timed(Stage.CURATED, build_curated, data, settings, None, progress),
             _timed(SHARDS, build_shards, data, settings, None, progress),
         ]
-        counts = write_manifest(data, settings, sources)
+        counts = write_manifest(data, settings, texts)
     return _report(data, counts, stages)
 
 
@@ -153,7 +169,7 @@ def funnel(data: DataFolder) -> pl.DataFrame:
 def exclusive(data: DataFolder) -> Iterator[None]:
     """Hold the folder's lock; the system frees it when the process ends, however it ends.
 
-    Raises CurationError where another process holds it.
+    Raises FolderBusyError where another process holds it.
     """
     path = data.cache / "lock"
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -163,7 +179,7 @@ def exclusive(data: DataFolder) -> Iterator[None]:
         except BlockingIOError:
             lock.seek(0)
             owner = lock.read().strip() or "unknown"
-            raise CurationError(
+            raise FolderBusyError(
                 f"{data.root} is being written by process {owner}; wait for it, or choose another folder"
             ) from None
         lock.truncate(0)

@@ -6,8 +6,6 @@ version = write_manifest(data, settings, ["builtin:"])["version"]
 import hashlib
 import json
 from collections.abc import Sequence
-from importlib.metadata import PackageNotFoundError
-from importlib.metadata import version as installed_version
 from pathlib import Path
 from typing import Any
 
@@ -20,88 +18,94 @@ from pipelines.settings import CurationSettings
 from pipelines.stages.partitions import n_rows_on_disk
 from pipelines.stages.shards import index_path
 from pipelines.storage import DataFolder, file_sha256, write_bytes, write_json
+from pipelines.versions.attribution import attribution_paths, write_attribution
+from pipelines.versions.code import code_record, package_version
+from pipelines.versions.places import Places
+from pipelines.versions.record import (
+    SCHEMA_VERSION,
+    ManifestError,
+    content_sha256,
+    keep_record,
+    read_content,
+    read_manifest,
+    write_files,
+)
 
-SCHEMA_VERSION = 2
-"""Of the tables and of this file; a reader that knows another must refuse."""
+__all__ = ["SCHEMA_VERSION", "ManifestError", "count_values", "read_manifest", "write_manifest"]
+
 _HASHES = "manifest_hashes.json"
-
-
-class ManifestError(RuntimeError):
-    """A manifest that is absent or was written by an incompatible version."""
 
 
 def write_manifest(
     data: DataFolder, settings: CurationSettings, sources_texts: Sequence[str]
 ) -> dict[str, Any]:
-    """Name every file of the data set with its sha256, size and rows, and count what it holds.
+    """Write the attribution, name every file with its sha256, size and rows, and keep the version's record.
 
     The content holds no time and no number of workers: the same data set gives the same bytes, and a
-    manifest that is already on disk is left alone. `version` is the hash of the list of files.
+    manifest that is already on disk is left alone. `version` is the hash of the list of files; `content` is
+    the same for folders whose sources lie elsewhere. Versions that lay here before keep their records.
     """
+    places = Places(sources_texts)
+    write_attribution(data, places)
     files = _files(data)
     listing = json.dumps([[file["path"], file["sha256"]] for file in files])
+    version = hashlib.sha256(listing.encode()).hexdigest()
+    inputs = write_files(data, places, version)
     content = {
         "schema_version": SCHEMA_VERSION,
-        "version": hashlib.sha256(listing.encode()).hexdigest(),
-        "meshloom": _version("meshloom"),
-        "tokenizer": {"name": settings.tokenizer.label, "version": _version("meshloom-tokenizer")},
+        "version": version,
+        "meshloom": package_version("meshloom"),
+        "tokenizer": {"name": settings.tokenizer.label, "version": package_version("meshloom-tokenizer")},
+        "code": code_record(),
         "sources": list(sources_texts),
+        "places": places.names,
         "settings": settings.model_dump(mode="json", exclude={"limits": {"workers"}}),
         "rules": load_preset(settings.preset).model_dump(mode="json"),
         "counts": _counts(data),
+        "inputs": {
+            "path": inputs.relative_to(data.root).as_posix(),
+            "sha256": file_sha256(inputs),
+            "rows": n_rows_on_disk(inputs),
+        },
         "files": files,
     }
-    if _read(data.manifest) != content:
+    content["content"] = content_sha256(content, inputs)
+    keep_record(data, content)
+    if read_content(data.manifest) != content:
         write_json(data.manifest, content)
     return content
 
 
-def read_manifest(data: DataFolder) -> dict[str, Any]:
-    """Content of the manifest.
-
-    Raises ManifestError where it is absent, unreadable, or of another schema version.
-    """
-    content = _read(data.manifest)
-    if content is None:
-        raise ManifestError(f"{data.manifest} is absent or unreadable; run `meshloom curate` first")
-    if content.get("schema_version") != SCHEMA_VERSION:
-        found = content.get("schema_version")
-        raise ManifestError(
-            f"{data.manifest} has schema version {found}, not {SCHEMA_VERSION}; curate it again"
-        )
-    return content
-
-
-def _read(path: Path) -> dict[str, Any] | None:
-    try:
-        content = json.loads(path.read_bytes())
-    except (OSError, ValueError):
-        return None
-    return content if isinstance(content, dict) else None
-
-
 def _files(data: DataFolder) -> list[dict[str, Any]]:
-    """All files but the manifest and the cache, in order of their path."""
+    """All files but the manifest, the records of versions and the cache, in order of their path."""
     tables = [*data.tables.rglob("*.parquet"), *(data.root / "geometry").rglob("*.parquet")]
     index = index_path(data)
     samples = dict(pl.read_parquet(index)["shard_file"].value_counts().iter_rows()) if index.exists() else {}
     shards = [*([index] if index.exists() else []), *(data.shards / name for name in samples)]
-    paths = sorted((path.relative_to(data.root).as_posix(), path) for path in [*tables, *shards])
+    everything = [*tables, *shards, *attribution_paths(data)]
+    paths = sorted((path.relative_to(data.root).as_posix(), path) for path in everything)
     hashes = _hashes(data, paths)
     return [
         {
             "path": name,
             "sha256": hashes[name],
-            "rows": samples[path.name] if path.suffix == ".tar" else n_rows_on_disk(path),
+            "rows": _n_rows(path, samples),
             "bytes": path.stat().st_size,
         }
         for name, path in paths
     ]
 
 
+def _n_rows(path: Path, samples: dict[str, int]) -> int | None:
+    """Rows of a table, samples of a tar; None of a text."""
+    if path.suffix == ".tar":
+        return samples[path.name]
+    return n_rows_on_disk(path) if path.suffix == ".parquet" else None
+
+
 def _hashes(data: DataFolder, paths: list[tuple[str, Path]]) -> dict[str, str]:
     """sha256 of each file; those of unchanged size and times are remembered from the last run."""
-    remembered = _read(data.cache / _HASHES) or {}
+    remembered = read_content(data.cache / _HASHES) or {}
     known: dict[str, dict[str, Any]] = {}
     for name, path in paths:
         status = path.stat()
@@ -130,10 +134,3 @@ def _counts(data: DataFolder) -> dict[str, Any]:
 def count_values(values: pl.Series) -> dict[str, int]:
     """How often each value occurs, in order of the values."""
     return dict(sorted(values.value_counts().iter_rows()))
-
-
-def _version(distribution: str) -> str:
-    try:
-        return installed_version(distribution)
-    except PackageNotFoundError:
-        return "unknown"

@@ -54,7 +54,8 @@ class Reason(StrEnum):
     TOKEN_LIMIT = "TOKEN_LIMIT"
     REPAIR_DEFECT = "REPAIR_DEFECT"  # the check at the end of the repair failed: a defect of ours, report it
     INTERNAL = "INTERNAL"  # the tokenizer panicked: a defect of ours, report it
-    # curated: the rules of the preset
+    # curated: the licence policy, then the rules of the preset
+    LICENCE = "LICENCE"  # not one that `licences` of the settings asks for, or not stated
     RULE_FACES = "RULE_FACES"
     RULE_COMPONENTS = "RULE_COMPONENTS"
     RULE_TOKENS = "RULE_TOKENS"

@@ -1,7 +1,8 @@
 """Everything that decides what a data set holds, as data."""
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
+from pipelines.licences import LICENCES, normalize_licence
 from pipelines.tokenizers import SilksongSettings, TokenizerSettings
 
 DEFAULT_PRESETS = {
@@ -24,7 +25,7 @@ class WorkerLimits(_Settings):
     """
 
     workers: int = Field(default=0, ge=0, description="Processes; 0 = one per core.")
-    seconds_per_item: float = Field(default=60, gt=0)
+    seconds_per_item: float = Field(default=60.0, gt=0)
     bytes_per_item: int = Field(
         default=4 << 30, gt=0, description="Address space a worker may add for one mesh."
     )
@@ -60,3 +61,18 @@ class CurationSettings(_Settings):
     split: SplitSettings = SplitSettings()
     samples_per_shard: int = Field(default=1000, ge=1)
     limits: WorkerLimits = WorkerLimits()
+    licences: tuple[str, ...] | None = Field(
+        default=None, description="Only meshes under one of these, for example [cc0, by]; null keeps all."
+    )
+
+    @field_validator("licences")
+    @classmethod
+    def _are_known(cls, licences: tuple[str, ...] | None) -> tuple[str, ...] | None:
+        if licences is None:
+            return None
+        names = {text: normalize_licence(text) for text in licences}
+        unknown = [text for text, name in names.items() if name is None]
+        if unknown or not names:
+            what = f"{', '.join(map(repr, unknown))} unknown" if unknown else "no licence named"
+            raise ValueError(f"{what}; take some of {', '.join(LICENCES)}, or null to keep all")
+        return tuple(sorted({name for name in names.values() if name is not None}))

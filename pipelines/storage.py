@@ -9,6 +9,8 @@ a stage whose fingerprint is already on disk has nothing to do.
     DIR/tables/ledger/<source>/<shard>.parquet        one row per input file, kept or rejected
     DIR/geometry/<source>/<shard>.parquet             triangles as loaded (mesh_table) and cleaned (tokens)
     DIR/shards/*.tar, DIR/shards/index.parquet        WebDataset shards, and where each sample lies in them
+    DIR/shards/ATTRIBUTION.md, DIR/shards/attribution.parquet   whom the meshes are owed to
+    DIR/versions/<version>.json, .parquet             every version there was: its manifest, its input files
     DIR/manifest.json                                 the version: every file with its sha256; written last
     DIR/cache/                                        may be deleted at any time
 """
@@ -67,6 +69,11 @@ class DataFolder:
     def manifest(self) -> Path:
         """The file that is the data set's version."""
         return self.root / "manifest.json"
+
+    @property
+    def versions(self) -> Path:
+        """Folder of the records of all versions."""
+        return self.root / "versions"
 
     @property
     def cache(self) -> Path:

@@ -14,7 +14,7 @@ import time
 import types
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from multiprocessing.connection import Connection
 from typing import Any, Generic, TypeVar
 
@@ -32,6 +32,7 @@ class Ok(Generic[Value]):
     """What the function returned."""
 
     value: Value
+    cpu_seconds: float = field(default=0.0, compare=False, repr=False)
 
 
 @dataclass(frozen=True)
@@ -40,6 +41,7 @@ class Failed:
 
     reason: Reason
     detail: str
+    cpu_seconds: float = field(default=0.0, compare=False, repr=False)
 
 
 class ItemError(Exception):
@@ -70,7 +72,7 @@ def worker_main(
         pipe.send(None)
         while True:
             item = pipe.recv()
-            started = time.monotonic()
+            started, cpu_started = time.monotonic(), time.process_time()
             outcome = run_item(function, item, bytes_per_item, unexpected)
             if time.monotonic() - started > seconds_per_item:
                 # also where the parent was too busy to notice in time
@@ -78,7 +80,7 @@ def worker_main(
                     Reason.TIME_LIMIT,
                     f"more than {seconds_per_item:g} s; raise seconds_per_item to wait longer",
                 )
-            pipe.send(outcome)
+            pipe.send(replace(outcome, cpu_seconds=time.process_time() - cpu_started))
     except (EOFError, OSError):
         return
 

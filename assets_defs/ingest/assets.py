@@ -3,6 +3,7 @@
 import dagster as dg
 
 from assets_defs.checks import check_stage, schema_spec
+from assets_defs.failures import classified, retry_transient
 from assets_defs.partitions import one_run_for_all, shard_keys_of, source_shards
 from assets_defs.reporting import OWNERS, definition_metadata, histogram_of, report_partitions
 from assets_defs.resources import DataSetResource
@@ -18,7 +19,10 @@ from pipelines.tables import MeshTable, RawMeshes
     backfill_policy=one_run_for_all,
     metadata=definition_metadata(RawMeshes),
     check_specs=[schema_spec("raw_meshes")],
+    pool="network",
+    retry_policy=retry_transient,
 )
+@classified
 def raw_meshes(context: dg.AssetExecutionContext, data_set: DataSetResource) -> dg.MaterializeResult:
     """Every file that the sources list, with its hash, licence and author."""
     from pipelines.stages.raw_meshes import build_raw_meshes
@@ -43,7 +47,10 @@ def raw_meshes(context: dg.AssetExecutionContext, data_set: DataSetResource) -> 
     deps=[raw_meshes],
     metadata=definition_metadata(MeshTable),
     check_specs=[schema_spec("mesh_table")],
+    pool="cpu",
+    retry_policy=retry_transient,
 )
+@classified
 def mesh_table(context: dg.AssetExecutionContext, data_set: DataSetResource) -> dg.MaterializeResult:
     """Meshes that load, with their topology measured."""
     from pipelines.stages.mesh_table import build_mesh_table

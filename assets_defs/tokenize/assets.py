@@ -3,6 +3,7 @@
 import dagster as dg
 
 from assets_defs.checks import check_stage, schema_spec
+from assets_defs.failures import classified, retry_transient
 from assets_defs.ingest.assets import mesh_table
 from assets_defs.partitions import one_run_for_all, shard_keys_of, source_shards
 from assets_defs.reporting import OWNERS, definition_metadata, histogram_of, report_partitions
@@ -20,7 +21,10 @@ from pipelines.tables import Tokens
     deps=[mesh_table],
     metadata=definition_metadata(Tokens),
     check_specs=[schema_spec("tokens")],
+    pool="cpu",
+    retry_policy=retry_transient,
 )
+@classified
 def tokens(context: dg.AssetExecutionContext, data_set: DataSetResource) -> dg.MaterializeResult:
     """Meshes normalised, cleaned, repaired and tokenised, with the statistics of every step."""
     from pipelines.stages.tokens import build_tokens

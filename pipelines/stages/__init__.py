@@ -15,6 +15,8 @@ class PartitionResult:
     reasons: dict[str, int] = field(default_factory=dict)
     seconds: float = 0.0
     was_current: bool = False
+    cpu_seconds: float = 0.0
+    """Of the processes that worked on it; 0 where nothing was done."""
 
     @property
     def n_rejected(self) -> int:

@@ -75,6 +75,7 @@ class _Job:
     key: ShardKey
     fingerprint: str
     started: float = 0.0
+    cpu_seconds: float = 0.0
     rejects: list[Row] = field(default_factory=list)
     stack: ExitStack = field(default_factory=ExitStack)
     writer: PartitionWriter | None = None
@@ -127,6 +128,7 @@ def run_partitions(
                 continue
             if known is None:
                 known, outcome = outcome, None
+                job.cpu_seconds += known.cpu_seconds
             if isinstance(known, Failed):
                 job.rejects.append(reject(row, work.stage, known))
             else:
@@ -188,4 +190,5 @@ def _finish(data: DataFolder, work: StageWork, job: _Job) -> PartitionResult:
     n_kept = job.writer.finish()
     job.stack.close()
     reasons = count_reasons(data.rejected(work.stage, job.key))
-    return PartitionResult(job.key, n_kept, reasons, time.monotonic() - job.started)
+    seconds = time.monotonic() - job.started
+    return PartitionResult(job.key, n_kept, reasons, seconds, cpu_seconds=job.cpu_seconds)

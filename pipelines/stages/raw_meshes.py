@@ -4,7 +4,7 @@ The data set is what the sources list: a full run removes partitions that no sou
 """
 
 from dataclasses import asdict
-from time import monotonic
+from time import monotonic, process_time
 
 import polars as pl
 
@@ -82,7 +82,7 @@ def _source_by_key(sources: list[Source]) -> dict[ShardKey, Source]:
 def _build_partition(
     data: DataFolder, source: Source, key: ShardKey, settings: CurationSettings
 ) -> PartitionResult:
-    started = monotonic()
+    started, cpu_started = monotonic(), process_time()
     files = source.list_files(key.shard)
     hashes = FileHashes(data.cache / Stage.RAW_MESHES / key.source / f"{key.shard}.parquet")
     hashes.update(
@@ -114,7 +114,8 @@ def _build_partition(
     frame = pl.DataFrame(kept, schema=polars_schema(RawMeshes), orient="row")
     write_table(path, validate(RawMeshes, frame), name)
     reasons = current_result(data, Stage.RAW_MESHES, key).reasons
-    return PartitionResult(key, len(frame), reasons, monotonic() - started)
+    cpu_seconds = process_time() - cpu_started
+    return PartitionResult(key, len(frame), reasons, monotonic() - started, cpu_seconds=cpu_seconds)
 
 
 def _identity(file: RawFile) -> Row:

@@ -13,7 +13,7 @@ import tarfile
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
-from time import monotonic
+from time import monotonic, process_time
 from typing import Any
 
 import numpy as np
@@ -65,7 +65,7 @@ def index_path(data: DataFolder) -> Path:
 
 
 def _build_partition(data: DataFolder, key: ShardKey, samples_per_shard: int) -> PartitionResult:
-    started = monotonic()
+    started, cpu_started = monotonic(), process_time()
     inputs = [data.table(stage, key) for stage in (Stage.CURATED, Stage.TOKENS)]
     for path in inputs:
         if not path.exists():
@@ -89,7 +89,8 @@ def _build_partition(data: DataFolder, key: ShardKey, samples_per_shard: int) ->
             rows += writers[split].finish()
     frame = pl.DataFrame(rows, schema=polars_schema(ShardIndex), orient="row")
     write_table(path, validate(ShardIndex, frame), name)
-    return PartitionResult(key, len(frame), seconds=monotonic() - started)
+    cpu_seconds = process_time() - cpu_started
+    return PartitionResult(key, len(frame), seconds=monotonic() - started, cpu_seconds=cpu_seconds)
 
 
 def _samples(curated: Path, tokens: Path) -> Iterator[tuple[Row, dict[str, NDArray[Any]]]]:

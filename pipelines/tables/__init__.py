@@ -11,6 +11,7 @@ from pipelines.tables.data_set import Curated, ShardIndex
 from pipelines.tables.files import Ledger, RawMeshes, Rejected
 from pipelines.tables.meshes import Geometry, MeshTable
 from pipelines.tables.tokens import SILKSONG_COLUMNS, Tokens
+from pipelines.tables.versions import Attribution, VersionChanges, VersionFiles
 
 STAGE_TABLES: dict[Stage, type[Table]] = {
     Stage.RAW_MESHES: RawMeshes,
@@ -24,6 +25,7 @@ __all__ = [
     "SILKSONG_COLUMNS",
     "SPLITS",
     "STAGE_TABLES",
+    "Attribution",
     "ComparedMeshes",
     "Curated",
     "Geometry",
@@ -37,6 +39,8 @@ __all__ = [
     "TokenizerTimes",
     "TokenizerTrials",
     "Tokens",
+    "VersionChanges",
+    "VersionFiles",
     "column_docs",
     "polars_schema",
     "validate",

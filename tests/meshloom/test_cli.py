@@ -1,5 +1,6 @@
 """The command line as a user types it, in a process of its own where exit codes matter."""
 
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -35,6 +36,34 @@ def test_curate_makes_every_table(tmp_path: Path, torus: Path) -> None:
         "broken.stl": "rejected",
     }
     assert list((tmp_path / "out/shards").glob("*.tar"))
+
+
+def test_versions_are_told_apart_published_and_made_again(tmp_path: Path, torus: Path) -> None:
+    (tmp_path / "meshes").mkdir()
+    torus.rename(tmp_path / "meshes" / "torus.obj")
+    data, published = tmp_path / "data", tmp_path / "published"
+    for preset in ("silksong-v00", "silksong-v01"):
+        done = meshloom("curate", f"local:{tmp_path}/meshes", "--out", data, "--preset", preset)
+        assert done.returncode == 0, done.stderr
+        done = meshloom("publish", data, "--out", published)
+        assert done.returncode == 0, done.stderr
+    after = json.loads((data / "manifest.json").read_text())["version"]
+    [before] = {path.stem for path in published.glob("*.json")} - {after}
+
+    done = meshloom(
+        "diff", before[:10], published / f"{after}.json", "--data", data, "--out", tmp_path / "diff"
+    )
+    assert done.returncode == 0, done.stderr
+    assert "removed kept -> RULE_NEVER, RULE_CHANGED: local:meshes/torus.obj" in done.stdout
+    assert pl.read_parquet(tmp_path / "diff/changes.parquet").height == 1
+    done = meshloom("rebuild", published / f"{before}.json", tmp_path / "again")
+    assert done.returncode == 1
+    assert "give each with --source, in this order: local:meshes" in done.stderr
+    done = meshloom(
+        "rebuild", published / f"{before}.json", tmp_path / "again", "--source", f"local:{tmp_path}/meshes"
+    )
+    assert done.returncode == 0, done.stderr
+    assert f"equal: version {before}" in done.stdout
 
 
 def test_tokenize_saves_what_the_tokenizer_gives(tmp_path: Path, torus: Path) -> None:
@@ -124,6 +153,9 @@ def test_compare_tokenizers_says_what_it_found_and_where(tmp_path: Path, torus: 
         (("curate", "local:OUT/absent", "--out", "OUT"), "absent"),
         (("curate", "builtin:", "--out", "OUT", "--preset", "silksong-v99"), "silksong-v11"),
         (("train", "demo", "schedule.stepz=1", "--data", "OUT", "--out", "OUT/run"), "schedule.stepz"),
+        (("curate", "builtin:", "--out", "OUT", "--licences", "cc0,freeware"), "'freeware' unknown"),
+        (("diff", "OUT/a", "OUT/b"), "no folder and no file"),
+        (("publish", "OUT", "--out", "OUT/p"), "give a folder of a data set"),
         (("tokenize", "OUT/absent.obj"), "absent.obj"),
         (("compare-tokenizers", "OUT/absent"), "absent"),
         (("compare-tokenizers", "OUT", "--tokenizers", "bpt", "--out", "OUT/c"), "no mesh"),

@@ -1,5 +1,6 @@
 """What the command line makes of its arguments."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -41,3 +42,9 @@ def test_what_does_not_fit_is_named(tmp_path: Path) -> None:
         curation_settings(None, None, path)
     with pytest.raises(TokenizerError, match="no tokenizer 'runes'"):
         curation_settings(None, None, None, "runes")
+
+
+def test_settings_read_back_from_a_manifest_are_the_same_text() -> None:
+    """What decides a fingerprint is a text: 60 and 60.0 would make everything again."""
+    text = json.dumps(CurationSettings().model_dump())
+    assert json.dumps(CurationSettings.model_validate(json.loads(text)).model_dump()) == text

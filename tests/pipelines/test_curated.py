@@ -143,3 +143,51 @@ def test_a_row_counted_twice_and_an_unknown_row_are_errors(data):
     path.unlink()
     with pytest.raises(LedgerError, match=r"tokens.*is absent"):
         build_ledger(data)
+
+
+LICENCES = {
+    0: "CC0-1.0",
+    1: "by",
+    2: "CC BY-NC 4.0",
+    3: None,
+    4: "free\nto use",
+    5: "Creative Commons Attribution",
+}
+
+
+def write_licences(data: DataFolder) -> None:
+    write_partition(data, 6, changes={2: {"n_faces": 1}})
+    path = data.table(Stage.RAW_MESHES, KEY)
+    licences = pl.Series("licence", list(LICENCES.values()), dtype=pl.String)
+    write_table(path, pl.read_parquet(path).with_columns(licences), "by hand")
+
+
+def test_a_licence_policy_keeps_what_it_names_and_says_why_not(data):
+    write_licences(data)
+    (result,) = build_curated(data, CurationSettings(licences=("Attribution", "cc0", "by")))
+    assert (result.n_kept, result.reasons) == (3, {"LICENCE": 3})
+    kept = pl.read_parquet(data.table("curated", KEY))
+    assert kept["licence"].to_list() == [LICENCES[0], LICENCES[1], LICENCES[5]]
+    assert pl.read_parquet(data.rejected("curated", KEY))["detail"].to_list() == [
+        "licence 'CC BY-NC 4.0', which is by-nc; the settings keep by, cc0",
+        "no licence is stated; the settings keep by, cc0",
+        r"licence 'free\nto use', which is none that is known; the settings keep by, cc0",
+    ]
+
+
+def test_a_changed_policy_is_seen_and_without_one_licences_do_not_matter(data):
+    write_licences(data)
+    assert build_curated(data, SETTINGS)[0].reasons == {"RULE_FACES": 1}
+    before = data.table("curated", KEY).read_bytes()
+    assert build_curated(data, CurationSettings(licences=("by-nc",)))[0].reasons == {
+        "LICENCE": 5,
+        "RULE_FACES": 1,
+    }
+    build_curated(data, SETTINGS)
+    assert data.table("curated", KEY).read_bytes() == before
+
+
+@pytest.mark.parametrize("licences", [(), ("free",), ("cc0", "CC BY or so")])
+def test_a_policy_that_nobody_can_ask_for_is_refused(licences):
+    with pytest.raises(ValueError, match="take some of cc0, "):
+        CurationSettings(licences=licences)

@@ -46,6 +46,11 @@ def hashes(root: Path) -> dict[str, str]:
     return {name: sha256 for name, (_, sha256) in contents(root).items()}
 
 
+def without_records(files: dict[str, str]) -> dict[str, str]:
+    """Files of the data set itself: no manifest, no record of a version."""
+    return {name: sha256 for name, sha256 in files.items() if not name.startswith(("manifest", "versions/"))}
+
+
 @pytest.fixture(scope="module")
 def made(tmp_path_factory):
     """A folder with good and bad files, and the data set made from it."""
@@ -87,9 +92,7 @@ def test_the_manifest_names_every_file(made):
     assert manifest["version"] == report.version
     listed = {file["path"]: file for file in manifest["files"]}
     on_disk = hashes(data.root)
-    assert {name: file["sha256"] for name, file in listed.items()} == {
-        name: sha256 for name, sha256 in on_disk.items() if name != "manifest.json"
-    }
+    assert {name: file["sha256"] for name, file in listed.items()} == without_records(on_disk)
     for name, file in listed.items():
         assert file["bytes"] == (data.root / name).stat().st_size
         if name.endswith(".parquet"):
@@ -132,7 +135,9 @@ def test_a_new_file_changes_one_partition_and_leaving_ends_as_before(tmp_path):
     (meshes / "more" / "builtin-chair-000.glb").unlink()
     third = curate([f"local:{meshes}"], data, SETTINGS)
     assert third.version == first.version
-    assert hashes(data) == {name: sha256 for name, (_, sha256) in before.items()}
+    after = hashes(data)
+    assert {name: after[name] for name in before} == {name: sha256 for name, (_, sha256) in before.items()}
+    assert {*after} - {*before} == {f"versions/{second.version}{suffix}" for suffix in (".json", ".parquet")}
 
 
 def test_what_cannot_be_used_is_said_before_anything_is_written(tmp_path):
