@@ -13,6 +13,7 @@ from typing import Any
 
 import polars as pl
 
+from pipelines.credentials import public_uri
 from pipelines.ledger import LEDGER
 from pipelines.reasons import Stage
 from pipelines.rules import load_preset
@@ -45,8 +46,8 @@ def write_manifest(
         "version": hashlib.sha256(listing.encode()).hexdigest(),
         "meshloom": _version("meshloom"),
         "tokenizer": {"name": settings.tokenizer.label, "version": _version("meshloom-tokenizer")},
-        "sources": list(sources_texts),
-        "settings": settings.model_dump(mode="json", exclude={"limits": {"workers"}}),
+        "sources": [public_uri(text) for text in sources_texts],
+        "settings": settings.model_dump(mode="json", exclude={"limits": {"workers"}, "fetch": True}),
         "rules": load_preset(settings.preset).model_dump(mode="json"),
         "counts": _counts(data),
         "files": files,

@@ -10,6 +10,7 @@ a stage whose fingerprint is already on disk has nothing to do.
     DIR/geometry/<source>/<shard>.parquet             triangles as loaded (mesh_table) and cleaned (tokens)
     DIR/shards/*.tar, DIR/shards/index.parquet        WebDataset shards, and where each sample lies in them
     DIR/manifest.json                                 the version: every file with its sha256; written last
+    DIR/store/                                        bytes that sources fetched, by their sha256
     DIR/cache/                                        may be deleted at any time
 """
 
@@ -67,6 +68,11 @@ class DataFolder:
     def manifest(self) -> Path:
         """The file that is the data set's version."""
         return self.root / "manifest.json"
+
+    @property
+    def store(self) -> Path:
+        """Bytes that were fetched, by their sha256, unless the settings name another folder."""
+        return self.root / "store"
 
     @property
     def cache(self) -> Path:
