@@ -34,7 +34,7 @@ def write_tar(path, members):
     return path
 
 
-def fetch(archive, members, tmp_path, size_limit=16 << 20):
+def fetch(archive, members, tmp_path, size_limit=16 << 20, limits=LIMITS):
     files = [
         RawFile(
             str(i),
@@ -50,7 +50,7 @@ def fetch(archive, members, tmp_path, size_limit=16 << 20):
         for i, name in enumerate(members)
     ]
     store = ContentStore(tmp_path / "store")
-    outcomes = Fetcher(store, LIMITS, size_limit).fetch(ShardKey("x", "y"), files)
+    outcomes = Fetcher(store, limits, size_limit).fetch(ShardKey("x", "y"), files)
     return {uri.removeprefix("x:"): outcome for uri, outcome in outcomes.items()}
 
 
@@ -109,8 +109,9 @@ def test_bombs(tmp_path):
         "bomb.obj": Reason.ARCHIVE_UNSAFE,
         "fine.obj": "found",
     }
-    large = write_zip(tmp_path / "large.zip", [(f"{i}.obj", bytes(9 << 20)) for i in range(8)])
-    assert reasons(fetch(large, ["0.obj"], tmp_path)) == {"0.obj": Reason.ARCHIVE_UNSAFE}
+    tight = LIMITS.model_copy(update={"archive_bytes_limit": 48 << 20})
+    large = write_zip(tmp_path / "large.zip", [(f"{i}.obj", bytes(1 << 20)) for i in range(49)])
+    assert reasons(fetch(large, ["0.obj"], tmp_path, limits=tight)) == {"0.obj": Reason.ARCHIVE_UNSAFE}
     many = write_zip(tmp_path / "many.zip", [(f"{i}.obj", b"v") for i in range(51)])
     assert reasons(fetch(many, ["0.obj"], tmp_path)) == {"0.obj": Reason.ARCHIVE_UNSAFE}
     tar = write_tar(tmp_path / "bomb.tar.gz", [(f"{i}.obj", bytes(8 << 20)) for i in range(4)])

@@ -265,7 +265,7 @@ Fetcher(ContentStore(Path(sys.argv[1])), SETTINGS, LIMIT).fetch(KEY, files)
 """
 
 
-@pytest.mark.parametrize("kill_at", [1, 4, 9])
+@pytest.mark.parametrize("kill_at", [3, 16, 22])
 def test_a_killed_fetch_goes_on_where_it_was(site, store, kill_at):
     import pickle
 
@@ -283,6 +283,7 @@ def test_a_killed_fetch_goes_on_where_it_was(site, store, kill_at):
     site.on_request = kill
     child.communicate(pickle.dumps(files))
     assert child.returncode == -signal.SIGKILL
+    assert kill_at < 22 or store.journal(KEY).exists()
     finished = {path.name for path in store.root.glob("sha256/*/*")}
     with store.journal(KEY).open("a") if store.journal(KEY).exists() else open(os.devnull, "a") as journal:
         journal.write('{"uri": "half a li')
@@ -295,3 +296,12 @@ def test_a_killed_fetch_goes_on_where_it_was(site, store, kill_at):
     site.requests.clear()
     assert_whole(site, fetch(store, files))
     assert site.requests == []
+
+
+def test_the_hubs_token_goes_to_the_hub_alone(site, store, monkeypatch):
+    monkeypatch.setenv("HF_TOKEN", "hf_hush")
+    monkeypatch.setenv("HF_ENDPOINT", "http://127.0.0.1:1")
+    fetch(store, [listed(site, "1.glb")])
+    monkeypatch.setenv("HF_ENDPOINT", site.url)
+    fetch(store, [listed(site, "2.glb")])
+    assert [request.authorization for request in site.requests] == [None, "Bearer hf_hush"]
