@@ -16,6 +16,7 @@ from pydantic import Field
 
 from pipelines.settings import CurationSettings, WorkerLimits
 from pipelines.sources import Source, parse_sources
+from pipelines.sources.kinds import FOLDER_KINDS
 from pipelines.storage import DataFolder, ShardKey
 from pipelines.tokenizers import tokenizer_named
 
@@ -37,15 +38,16 @@ def default_sources() -> list[str]:
 
 
 def _exists(text: str) -> bool:
-    path = text.partition(":")[2]
-    return not path or Path(path).expanduser().is_dir()
+    kind, _, place = text.partition(":")
+    return kind not in FOLDER_KINDS or Path(place.partition("?")[0]).expanduser().is_dir()
 
 
 class DataSetResource(dg.ConfigurableResource):
     """One data set: its sources, its folder, its rules; and the folder of the runs trained on it."""
 
     sources: list[str] = Field(
-        default_factory=default_sources, description="local:PATH, objaverse:PATH, shapenet:PATH or builtin:"
+        default_factory=default_sources,
+        description="local:PATH, hf:OWNER/NAME, s3://..., ...: see docs/sources.md",
     )
     folder: str = Field(
         default_factory=lambda: os.environ.get("MESHLOOM_DATA", "data"), description="Folder of the data set."
@@ -124,5 +126,8 @@ class DataSetResource(dg.ConfigurableResource):
 
 
 def _beside_project(text: str) -> str:
-    kind, colon, path = text.partition(":")
-    return f"{kind}:{PROJECT / Path(path).expanduser()}" if path else f"{kind}{colon}"
+    kind, _, place = text.partition(":")
+    if kind not in FOLDER_KINDS or not place:
+        return text
+    path, query, options = place.partition("?")
+    return f"{kind}:{PROJECT / Path(path).expanduser()}{query}{options}"

@@ -27,7 +27,8 @@ OutFolder = Annotated[Path, typer.Option("--out", "-o", help="Folder to write in
 @app.command()
 def curate(
     sources: Annotated[
-        list[str], typer.Argument(help="local:PATH, objaverse:PATH, shapenet:PATH or builtin:")
+        list[str],
+        typer.Argument(help="local:PATH, hf:OWNER/NAME, s3://bucket/prefix, ...; see docs/sources.md"),
     ],
     out: OutFolder,
     tokenizer: Annotated[

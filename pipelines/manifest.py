@@ -11,6 +11,7 @@ from typing import Any
 
 import polars as pl
 
+from pipelines.credentials import public_uri
 from pipelines.ledger import LEDGER
 from pipelines.reasons import Stage
 from pipelines.rules import load_preset
@@ -57,9 +58,9 @@ def write_manifest(
         "meshloom": package_version("meshloom"),
         "tokenizer": {"name": settings.tokenizer.label, "version": package_version("meshloom-tokenizer")},
         "code": code_record(),
-        "sources": list(sources_texts),
+        "sources": [public_uri(text) for text in sources_texts],
         "places": places.names,
-        "settings": settings.model_dump(mode="json", exclude={"limits": {"workers"}}),
+        "settings": settings.model_dump(mode="json", exclude={"limits": {"workers"}, "fetch": True}),
         "rules": load_preset(settings.preset).model_dump(mode="json"),
         "counts": _counts(data),
         "inputs": {

@@ -18,6 +18,15 @@ class Stage(StrEnum):
 class Reason(StrEnum):
     """Why a file was rejected: the closed list."""
 
+    # raw_meshes: listing and fetching
+    FILTERED_BEFORE_FETCH = "FILTERED_BEFORE_FETCH"  # the source's `where` does not hold for its annotations
+    FETCH_MISSING = "FETCH_MISSING"  # the source lists it, and it is not there
+    FETCH_MODIFIED = "FETCH_MODIFIED"  # its sha256 is not the one that the source lists
+    FETCH_FAILED = "FETCH_FAILED"  # it may be there, but could not be had in this run
+    FETCH_UNLISTED = "FETCH_UNLISTED"  # beside the files that the source lists, but not among them
+    ARCHIVE_UNSAFE = (
+        "ARCHIVE_UNSAFE"  # a member that leads out of its archive, is a link, or unpacks too large
+    )
     # raw_meshes: the file itself
     UNREADABLE_FILE = "UNREADABLE_FILE"  # cannot be opened (permission, vanished, not a regular file)
     EMPTY_FILE = "EMPTY_FILE"  # zero bytes

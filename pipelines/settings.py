@@ -31,6 +31,38 @@ class WorkerLimits(_Settings):
     )
 
 
+class FetchSettings(_Settings):
+    """How files are brought from elsewhere; none of it changes the bytes of a file that comes.
+
+    The caps for archives decide which of their members may be read.
+    """
+
+    store: str | None = Field(
+        default=None,
+        description="Folder of the fetched bytes, which data sets may share; DIR/store by default.",
+    )
+    parallel: int = Field(default=8, ge=1, description="Files on their way at once.")
+    requests_per_second: float = Field(default=20, gt=0, description="To one host.")
+    attempts: int = Field(default=6, ge=1, description="For one file in one run.")
+    first_wait_seconds: float = Field(
+        default=0.5, ge=0, description="Doubled with each attempt, with jitter."
+    )
+    longest_wait_seconds: float = Field(
+        default=120, ge=0, description="A host that asks for a longer pause is left for another run."
+    )
+    connect_seconds: float = Field(default=15, gt=0)
+    read_seconds: float = Field(default=60, gt=0, description="Without a byte.")
+    seconds_per_file: float = Field(default=3600, gt=0)
+    failures_until_down: int = Field(
+        default=20, ge=1, description="Files in a row; the rest of the host's files are then not asked for."
+    )
+    archive_bytes_limit: int = Field(default=64 << 30, gt=0, description="Packed, and unpacked.")
+    archive_ratio_limit: float = Field(
+        default=1000, gt=1, description="Unpacked over packed size of a member above 1 MiB."
+    )
+    archive_members_limit: int = Field(default=1_000_000, ge=1)
+
+
 class SplitSettings(_Settings):
     """Shares of the held-out splits, decided by each file's own sha256."""
 
@@ -61,6 +93,7 @@ class CurationSettings(_Settings):
     split: SplitSettings = SplitSettings()
     samples_per_shard: int = Field(default=1000, ge=1)
     limits: WorkerLimits = WorkerLimits()
+    fetch: FetchSettings = FetchSettings()
     licences: tuple[str, ...] | None = Field(
         default=None, description="Only meshes under one of these, for example [cc0, by]; null keeps all."
     )

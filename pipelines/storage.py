@@ -12,6 +12,7 @@ a stage whose fingerprint is already on disk has nothing to do.
     DIR/shards/ATTRIBUTION.md, DIR/shards/attribution.parquet   whom the meshes are owed to
     DIR/versions/<version>.json, .parquet             every version there was: its manifest, its input files
     DIR/manifest.json                                 the version: every file with its sha256; written last
+    DIR/store/                                        bytes that sources fetched, by their sha256
     DIR/cache/                                        may be deleted at any time
 """
 
@@ -74,6 +75,11 @@ class DataFolder:
     def versions(self) -> Path:
         """Folder of the records of all versions."""
         return self.root / "versions"
+
+    @property
+    def store(self) -> Path:
+        """Bytes that were fetched, by their sha256, unless the settings name another folder."""
+        return self.root / "store"
 
     @property
     def cache(self) -> Path:

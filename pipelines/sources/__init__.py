@@ -1,20 +1,57 @@
 """Where meshes come from: one file a source, one interface.
 
-A source lists its files, shard by shard, without opening them:
+A source lists its files, shard by shard, with what it says of them, and opens none:
 
-    for source in parse_sources(["local:meshes", "objaverse:~/.objaverse", "builtin:"]):
+    for source in parse_sources(["local:meshes", "hf:allenai/objaverse?lvis=chair", "builtin:"]):
         for shard in source.shards():
             files = source.list_files(shard)
+
+A file that lies elsewhere has a `remote`; `pipelines.fetching` brings its bytes.
 """
 
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol, runtime_checkable
+
+from pipelines.reasons import Reason
 
 
 class SourceError(ValueError):
     """A source that cannot be used: what was given, what is wrong with it, what to do."""
+
+
+@dataclass(frozen=True)
+class Remote:
+    """Where a file's bytes can be had, and what is known of them beforehand."""
+
+    url: str = field(repr=False)
+    """http(s)://, file:// or any url that fsspec knows; may carry credentials, and is never shown."""
+    validator: str | None = None
+    """Changes with the bytes: an ETag, or the name of a revision. Null where nobody knows."""
+    sha256: str | None = None
+    size_bytes: int | None = None
+    member: str | None = None
+    """Path within the archive that lies at `url`."""
+    archive_sha256: str | None = None
+
+    @property
+    def version(self) -> list[str | None]:
+        """What tells this version of the file from others."""
+        return [self.validator, self.sha256]
+
+
+@dataclass(frozen=True)
+class Annotations:
+    """What a source says of a file without opening it; null where it does not."""
+
+    face_count: int | None = None
+    vertex_count: int | None = None
+    texture_count: int | None = None
+    animation_count: int | None = None
+    tags: tuple[str, ...] | None = None
+    caption: str | None = None
+    aesthetic_score: float | None = None
 
 
 @dataclass(frozen=True)
@@ -24,7 +61,7 @@ class RawFile:
     mesh_id: str
     """Stable name: only letters, digits, `_` and `-`, so that it can be a member name in a tar."""
     uri: str
-    """`file://` and the absolute path, or `builtin:` and a name."""
+    """`file://` and the absolute path, the public address of a file elsewhere, or `builtin:` and a name."""
     source: str
     shard: str
     name: str
@@ -32,11 +69,15 @@ class RawFile:
     format: str
     """Lower-case extension without its dot; empty where there is none."""
     path: Path | None
-    """None where the source makes the bytes itself."""
+    """None where the bytes are elsewhere, or the source makes them itself."""
     licence: str | None = None
     author: str | None = None
     problem: str | None = None
     """Why the file must not be opened, found while listing."""
+    problem_reason: Reason = Reason.UNREADABLE_FILE
+    remote: Remote | None = None
+    """Where its bytes can be had; with a path only what is known of them."""
+    annotations: Annotations | None = None
 
 
 @runtime_checkable
@@ -56,62 +97,18 @@ class Source(Protocol):
         """Bytes of a file without a path."""
 
 
-def _local(path: Path) -> Source:
-    from pipelines.sources.local import LocalSource
-
-    return LocalSource(path)
-
-
-def _objaverse(path: Path) -> Source:
-    from pipelines.sources.objaverse import ObjaverseSource
-
-    return ObjaverseSource(path)
-
-
-def _shapenet(path: Path) -> Source:
-    from pipelines.sources.shapenet import ShapeNetSource
-
-    return ShapeNetSource(path)
-
-
-def _builtin() -> Source:
-    from pipelines.sources.builtin import BuiltinSource
-
-    return BuiltinSource()
-
-
-FOLDER_SOURCES: dict[str, Callable[[Path], Source]] = {
-    "local": _local,
-    "objaverse": _objaverse,
-    "shapenet": _shapenet,
-}
-"""Kinds of sources that read a folder; `builtin:` takes none."""
-
-
 def parse_source(text: str) -> Source:
-    """Turn `local:PATH`, `objaverse:PATH`, `shapenet:PATH` or `builtin:` into a source.
+    """Turn the text of a source into a source; docs/sources.md lists the kinds.
 
-    Raises SourceError where the kind is unknown or the folder is not what the kind expects.
+    Raises SourceError where the kind is unknown, an option is, or the place is not what the kind expects.
     """
-    kind, colon, argument = text.partition(":")
-    if kind == "builtin":
-        if argument:
-            raise SourceError(f"source {text!r}: builtin takes no path; write `builtin:`")
-        return _builtin()
-    if kind not in FOLDER_SOURCES or not colon:
-        kinds = ", ".join(f"{name}:PATH" for name in FOLDER_SOURCES)
-        raise SourceError(f"source {text!r}: unknown kind {kind!r}; write {kinds} or builtin:")
-    if not argument:
-        raise SourceError(f"source {text!r}: no path; write {kind}:PATH")
-    path = Path(argument).expanduser()
-    if not path.exists():
-        raise SourceError(f"source {text!r}: {path} does not exist")
-    if not path.is_dir():
-        raise SourceError(f"source {text!r}: {path} is not a folder; give the folder that holds the files")
+    from pipelines.credentials import public_uri
+    from pipelines.sources.kinds import source_of
+
     try:
-        return FOLDER_SOURCES[kind](path.resolve())
+        return source_of(text)
     except SourceError as error:
-        raise SourceError(f"source {text!r}: {error}") from None
+        raise SourceError(f"source {public_uri(text)!r}: {public_uri(str(error))}") from None
 
 
 def parse_sources(texts: Iterable[str]) -> list[Source]:
@@ -119,21 +116,31 @@ def parse_sources(texts: Iterable[str]) -> list[Source]:
 
     Two local folders of the same name get shard names that carry a hash of their whole path: what a shard is
     called depends on the folders given, not on their order.
-    Raises SourceError where one kind is given twice (local excepted), or one local folder holds another.
+    Raises SourceError where one kind is given twice (folders excepted), or one local folder holds another.
     """
+    from pipelines.credentials import public_uri
     from pipelines.sources.local import LocalSource, distinguish
+    from pipelines.sources.remote_folder import RemoteFolderSource
 
-    parsed = [(text, parse_source(text)) for text in texts]
+    parsed = [(public_uri(text), parse_source(text)) for text in texts]
     seen: dict[str, str] = {}
     for text, source in parsed:
-        if not isinstance(source, LocalSource) and source.name in seen:
+        if not isinstance(whole(source), LocalSource | RemoteFolderSource) and source.name in seen:
             raise SourceError(
                 f"sources {seen[source.name]!r} and {text!r}: both are {source.name}; "
                 "give one folder of that kind, or the second as local:PATH"
             )
         seen[source.name] = text
-    distinguish([source for _, source in parsed if isinstance(source, LocalSource)])
+    folders = (whole(source) for _, source in parsed)
+    distinguish([folder for folder in folders if isinstance(folder, LocalSource)])
     return [source for _, source in parsed]
+
+
+def whole(source: Source) -> Source:
+    """The source itself, without the filter over it."""
+    from pipelines.sources.options import FilteredSource
+
+    return source.source if isinstance(source, FilteredSource) else source
 
 
 def shard_files(sources: Sequence[Source], source_name: str, shard: str) -> list[RawFile]:

@@ -21,11 +21,16 @@ class UnreadableFileError(OSError):
 
 def file_uri(path: Path) -> str:
     """`file://` and the path, readable: only `%` and ENCODED_CATEGORIES are percent-encoded."""
-    return "file://" + "".join(
+    return "file://" + printable(os.path.abspath(path).replace("%", "%25"))
+
+
+def printable(text: str) -> str:
+    """Text of one line: ENCODED_CATEGORIES are percent-encoded, everything else stays as it is."""
+    return "".join(
         "".join(f"%{byte:02X}" for byte in character.encode(errors="surrogateescape"))
-        if character == "%" or unicodedata.category(character) in ENCODED_CATEGORIES
+        if unicodedata.category(character) in ENCODED_CATEGORIES
         else character
-        for character in os.path.abspath(path)
+        for character in text
     )
 
 

@@ -143,9 +143,13 @@ def distinguish(sources: list[LocalSource]) -> None:
 
 
 def _label(root: Path) -> str:
-    """Folder name that can stand in a file name; carries a hash where characters had to go."""
-    plain = re.sub(r"[^\w.-]+", "_", display_name(root.name)).strip("._-")[:LABEL_LENGTH]
-    return plain if plain == root.name else f"{plain or 'folder'}-{text_hash(str(root))[:6]}"
+    return plain_label(root.name, str(root))
+
+
+def plain_label(name: str, identity: str | None = None) -> str:
+    """A name that can stand in a file name; carries a hash of `identity` where characters had to go."""
+    plain = re.sub(r"[^\w.-]+", "_", display_name(name)).strip("._-")[:LABEL_LENGTH]
+    return plain if plain == name else f"{plain or 'folder'}-{text_hash(identity or name)[:6]}"
 
 
 def _walk(root: Path) -> list[Path]:
@@ -153,11 +157,12 @@ def _walk(root: Path) -> list[Path]:
     found = []
     for folder, folders, names in os.walk(root, followlinks=False):
         folders[:] = sorted(name for name in folders if not name.startswith("."))
-        found += [Path(folder, name) for name in names if _may_be_mesh(name)]
+        found += [Path(folder, name) for name in names if may_be_mesh(name)]
     return sorted(found)
 
 
-def _may_be_mesh(name: str) -> bool:
+def may_be_mesh(name: str) -> bool:
+    """Whether a file of this name is listed: a known 3D format, or no extension."""
     ending = extension(name)
     return not ending or ending in READABLE_FORMATS or ending in OTHER_FORMATS
 

@@ -6,10 +6,11 @@ from pathlib import Path
 
 import polars as pl
 
+from pipelines.fetching import ContentStore, stored_paths
 from pipelines.mesh_steps import MeasuredMesh, ReadTask, read_and_measure
 from pipelines.reasons import Reason, Stage
 from pipelines.settings import CurationSettings
-from pipelines.sources import Source, shard_files
+from pipelines.sources import RawFile, Source, shard_files
 from pipelines.sources.files import uri_path
 from pipelines.stages import PartitionResult, Progress, no_progress
 from pipelines.stages.geometry import GeometryWriter
@@ -48,6 +49,7 @@ class _ReadAndMeasure(StageWork):
         self.data = data
         self.limits = settings.limits.model_dump(exclude={"workers"})
         self.sources = sources
+        self.store = ContentStore(Path(settings.fetch.store) if settings.fetch.store else data.store)
 
     def fingerprint(self, key: ShardKey) -> str:
         return fingerprint(self.stage, VERSION, self.limits, [self.data.table(Stage.RAW_MESHES, key)])
@@ -60,21 +62,21 @@ class _ReadAndMeasure(StageWork):
 
     def tasks(self, key: ShardKey) -> Iterator[tuple[Row, ReadTask | Failed]]:
         rows = pl.read_parquet(self.data.table(Stage.RAW_MESHES, key), columns=[*IDENTITY, "format"])
-        contents = None
+        contents: dict[str, RawFile] | None = None
+        stored = stored_paths(self.store, key)
         for row in rows.iter_rows(named=True):
-            if row["uri"].startswith("file://"):
+            if row["uri"].startswith("file://") and row["uri"] not in stored:
                 yield row, ReadTask(row["format"], row["sha256"], uri_path(row["uri"]))
+                continue
+            if row["uri"] in stored:
+                yield row, ReadTask(row["format"], row["sha256"], stored[row["uri"]])
                 continue
             if contents is None:
                 contents = {file.uri: file for file in shard_files(self.sources, key.source, key.shard)}
             file = contents.get(row["uri"])
-            if file is None:
-                yield (
-                    row,
-                    Failed(
-                        Reason.UNREADABLE_FILE, "its source is not among those given; give it and run again"
-                    ),
-                )
+            if file is None or file.remote is not None:
+                detail = "its source is not among those given, or its bytes are gone; give it and run again"
+                yield row, Failed(Reason.UNREADABLE_FILE, detail)
                 continue
             source = next(source for source in self.sources if source.name == key.source)
             yield row, ReadTask(row["format"], row["sha256"], None, source.read_bytes(file))

@@ -3,11 +3,13 @@
 The data set is what the sources list: a full run removes partitions that no source holds any more.
 """
 
-from dataclasses import asdict
+from dataclasses import fields
+from pathlib import Path
 from time import monotonic, process_time
 
 import polars as pl
 
+from pipelines.fetching import ContentStore, Fetched, Fetcher, modified
 from pipelines.reasons import Reason, Stage
 from pipelines.settings import CurationSettings
 from pipelines.sources import RawFile, Source, SourceError
@@ -21,6 +23,7 @@ from pipelines.worker_process import Failed
 from pipelines.workers import n_workers
 
 VERSION = 1
+_LISTED = {field.name for field in fields(RawFile)}
 
 
 def build_raw_meshes(
@@ -46,10 +49,12 @@ def build_raw_meshes(
         remove_partitions(
             data, [key for key in data.partitions(Stage.RAW_MESHES) if key not in source_by_key]
         )
+    store = ContentStore(Path(settings.fetch.store) if settings.fetch.store else data.store)
+    fetcher = Fetcher(store, settings.fetch, settings.size_bytes_limit)
     results = []
     for n_done, key in enumerate(keys):
         progress(Stage.RAW_MESHES, n_done, len(keys))
-        results.append(_build_partition(data, source_by_key[key], key, settings))
+        results.append(_build_partition(data, source_by_key[key], key, settings, fetcher))
     progress(Stage.RAW_MESHES, len(keys), len(keys))
     return results
 
@@ -80,7 +85,7 @@ def _source_by_key(sources: list[Source]) -> dict[ShardKey, Source]:
 
 
 def _build_partition(
-    data: DataFolder, source: Source, key: ShardKey, settings: CurationSettings
+    data: DataFolder, source: Source, key: ShardKey, settings: CurationSettings, fetcher: Fetcher
 ) -> PartitionResult:
     started, cpu_started = monotonic(), process_time()
     files = source.list_files(key.shard)
@@ -90,12 +95,13 @@ def _build_partition(
         settings.size_bytes_limit,
         n_workers(settings.limits),
     )
+    fetched = fetcher.fetch(key, [file for file in files if _is_fetched(file)])
     kept: list[Row] = []
     rejects: list[Row] = []
     side_files: dict[str, dict[str, str | None]] = {}
     for file in files:
         row = _identity(file)
-        outcome = _inspect(file, source, hashes, settings)
+        outcome = _inspect(file, source, hashes, fetched, settings)
         if isinstance(outcome, Failed):
             rejects.append(reject(row, Stage.RAW_MESHES, outcome))
             continue
@@ -103,6 +109,9 @@ def _build_partition(
         kept.append(row)
         if file.path is not None and hashes.side_files(file.path):
             side_files[file.uri] = hashes.side_files(file.path)
+        bytes_elsewhere = fetched.get(file.uri)
+        if isinstance(bytes_elsewhere, Fetched) and bytes_elsewhere.side_files:
+            side_files[file.uri] = bytes_elsewhere.side_files
     hashes.save()
     # side files are part of the input, although no column names them: a changed buffer must be read again
     settings_used = {"kept": kept, "rejects": rejects, "side_files": side_files}
@@ -119,15 +128,28 @@ def _build_partition(
 
 
 def _identity(file: RawFile) -> Row:
-    return {name: value for name, value in asdict(file).items() if name not in {"path", "problem"}}
+    return {name: getattr(file, name) for name in polars_schema(RawMeshes) if name in _LISTED}
 
 
 def _is_hashed(file: RawFile) -> bool:
     return file.path is not None and file.problem is None and file.format in READABLE_FORMATS
 
 
+def _is_fetched(file: RawFile) -> bool:
+    return (
+        file.path is None
+        and file.remote is not None
+        and file.problem is None
+        and file.format in READABLE_FORMATS
+    )
+
+
 def _inspect(
-    file: RawFile, source: Source, hashes: FileHashes, settings: CurationSettings
+    file: RawFile,
+    source: Source,
+    hashes: FileHashes,
+    fetched: dict[str, Fetched | Failed],
+    settings: CurationSettings,
 ) -> tuple[int, str] | Failed:
     """Size and sha256 of a file, or why it is rejected."""
     if file.format not in READABLE_FORMATS:
@@ -135,8 +157,8 @@ def _inspect(
         readable = ", ".join(sorted(READABLE_FORMATS))
         return Failed(Reason.UNSUPPORTED_FORMAT, f"{what}; convert or rename it to one of {readable}")
     if file.problem is not None:
-        return Failed(Reason.UNREADABLE_FILE, file.problem)
-    found = hashes.of_content(source.read_bytes(file)) if file.path is None else hashes.of(file.path)
+        return Failed(file.problem_reason, file.problem)
+    found = _size_and_hash(file, source, hashes, fetched)
     if isinstance(found, Failed):
         return found
     size, sha256 = found
@@ -148,3 +170,19 @@ def _inspect(
             Reason.TOO_LARGE, f"{size} bytes, more than {limit}; simplify it, or raise size_bytes_limit"
         )
     return size, sha256
+
+
+def _size_and_hash(
+    file: RawFile, source: Source, hashes: FileHashes, fetched: dict[str, Fetched | Failed]
+) -> tuple[int, str | None] | Failed:
+    """Size and sha256 of a file's bytes, wherever they lie; no sha256 where it is too large."""
+    if file.path is not None:
+        found = hashes.of(file.path)
+        listed = file.remote.sha256 if file.remote else None
+        if isinstance(found, Failed) or listed is None or found[1] in {None, listed}:
+            return found
+        return modified(found[1], listed)
+    if file.remote is None:
+        return hashes.of_content(source.read_bytes(file))
+    outcome = fetched[file.uri]
+    return outcome if isinstance(outcome, Failed) else (outcome.size_bytes, outcome.sha256)

@@ -14,9 +14,10 @@ class RawMeshes(Table):
         unique=True, description="Stable name of the mesh within all sources (reference: obj_name)."
     )
     uri: pl.String = Field(
-        unique=True, description="Where the file is: file:///path, or builtin:name (reference: obj_path)."
+        unique=True,
+        description="Where it is: file:///path, its public address, or builtin:name (reference: obj_path).",
     )
-    source: pl.String = Field(description="objaverse, shapenet, local or builtin.")
+    source: pl.String = Field(description="objaverse, shapenet, local, s3, ...")
     shard: pl.String = Field(description="Partition within the source.")
     name: pl.String = Field(description="Title or file name, for people.")
     category: pl.String = Field(

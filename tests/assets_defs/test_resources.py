@@ -42,3 +42,12 @@ def test_every_shard_of_every_source_is_a_partition() -> None:
     keys = DataSetResource(sources=["builtin:"]).shard_keys()
     assert ShardKey("builtin", "chair") in keys
     assert keys == sorted(keys)
+
+
+def test_places_elsewhere_are_left_as_they_are(monkeypatch: pytest.MonkeyPatch) -> None:
+    texts = ["hf:allenai/objaverse?lvis=chair", "s3://bucket/prefix", "fsspec:memory://a"]
+    assert DataSetResource(sources=texts).source_texts() == texts
+    filtered = DataSetResource(sources=["objaverse:cache?lvis=chair"])
+    assert filtered.source_texts() == [f"objaverse:{PROJECT}/cache?lvis=chair"]
+    monkeypatch.setattr("assets_defs.resources.yaml.safe_load", lambda _: [*texts, "local:/no/such/folder"])
+    assert default_sources() == texts

@@ -190,7 +190,7 @@ def test_shapenet_without_taxonomy(tmp_path):
     ("text", "said"),
     [
         ("meshes", "unknown kind"),
-        ("http://host/a.glb", "unknown kind"),
+        ("ftp://host/a.glb", "unknown kind"),
         ("local:", "no path"),
         ("builtin:x", "takes no path"),
         ("local:/no/such/folder", "does not exist"),

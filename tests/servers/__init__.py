@@ -1,0 +1,1 @@
+"""Local servers that speak the protocol of a remote host, with faults that a seed or a plan decides."""
