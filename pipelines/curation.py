@@ -26,6 +26,7 @@ from pipelines.sources import parse_sources
 from pipelines.stages import PartitionResult, Progress, no_progress
 from pipelines.stages.curated import build_curated
 from pipelines.stages.mesh_table import build_mesh_table
+from pipelines.stages.quality import QUALITY, build_quality
 from pipelines.stages.raw_meshes import build_raw_meshes
 from pipelines.stages.shards import SHARDS, build_shards
 from pipelines.stages.tokens import build_tokens
@@ -118,6 +119,7 @@ def curate(
         stages = [
             _timed(Stage.RAW_MESHES, build_raw_meshes, data, parsed, settings, None, progress),
             _timed(Stage.MESH_TABLE, build_mesh_table, data, settings, parsed, None, progress),
+            _timed(QUALITY, build_quality, data, settings, parsed, None, progress),
             _timed(Stage.TOKENS, build_tokens, data, settings, None, progress),
             _timed(Stage.CURATED, build_curated, data, settings, None, progress),
             _timed(SHARDS, build_shards, data, settings, None, progress),

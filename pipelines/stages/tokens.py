@@ -81,7 +81,7 @@ class _CleanAndTokenize(StageWork):
         self.settings = {
             "tokenizer": settings.tokenizer.model_dump(),
             "faces_limit": settings.faces_limit,
-            "tokenizer_version": _tokenizer_version(),
+            "tokenizer_version": tokenizer_version(),
             "limits": settings.limits.model_dump(exclude={"workers"}),
         }
 
@@ -167,7 +167,8 @@ def _counts(value: TokenizedMesh) -> dict[str, Any]:
     }
 
 
-def _tokenizer_version() -> str:
+def tokenizer_version() -> str:
+    """Of the installed library; part of every fingerprint of what it made."""
     try:
         return version("meshloom-tokenizer")
     except PackageNotFoundError:

@@ -10,6 +10,7 @@ from pipelines.tables.comparison import ComparedMeshes, TokenizerSummary, Tokeni
 from pipelines.tables.data_set import Curated, ShardIndex
 from pipelines.tables.files import Ledger, RawMeshes, Rejected
 from pipelines.tables.meshes import Geometry, MeshTable
+from pipelines.tables.quality import Quality
 from pipelines.tables.tokens import SILKSONG_COLUMNS, Tokens
 
 STAGE_TABLES: dict[Stage, type[Table]] = {
@@ -29,6 +30,7 @@ __all__ = [
     "Geometry",
     "Ledger",
     "MeshTable",
+    "Quality",
     "RawMeshes",
     "Rejected",
     "ShardIndex",
