@@ -109,7 +109,7 @@ def curate(
     if not sources:
         raise CurationError("no sources; give for example builtin: or local:PATH")
     parsed = parse_sources(sources)
-    check_fits(load_preset(settings.preset), settings.tokenizer)
+    check_fits(load_preset(settings.preset), settings.tokenizer, settings.quality)
     check_storable(settings.tokenizer)
     if not any(source.shards() for source in parsed):
         raise CurationError(f"{', '.join(sources)}: no files that might be meshes; nothing to curate")

@@ -47,7 +47,8 @@ def _gltf_document(content: bytes, format: str) -> dict[str, Any] | None:
             return None
         text = content[_GLB_HEADER.size : _GLB_HEADER.size + length]
     try:
-        document = json.loads(text)
+        # as the reader takes it: padded with zeros, names in another encoding
+        document = json.loads(text.decode(errors="replace").rstrip("\0 "))
     except (ValueError, RecursionError):
         return None
     return document if isinstance(document, dict) else None

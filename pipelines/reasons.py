@@ -62,7 +62,9 @@ class Reason(StrEnum):
     RULE_COMPRESSION = "RULE_COMPRESSION"
     RULE_EXACT = "RULE_EXACT"
     RULE_LICENCE = "RULE_LICENCE"  # a licence that the preset does not take, or none stated
-    RULE_SURFACE = "RULE_SURFACE"  # too many defects of the surface: double faces, folds, inconsistent winding
+    RULE_SURFACE = (
+        "RULE_SURFACE"  # too many defects of the surface: double faces, folds, inconsistent winding
+    )
     RULE_SLIVERS = "RULE_SLIVERS"  # too many needle-like faces
     RULE_INTERSECTIONS = "RULE_INTERSECTIONS"  # too many faces that cross each other
     RULE_QUANTIZATION = "RULE_QUANTIZATION"  # the grid loses too much of it

@@ -515,17 +515,17 @@ def measure(vertices: ArrayLike, faces: ArrayLike) -> Topology:
 class Shape(TypedDict):
     """What kind of surface a mesh is, how regular it is, and how well shaped its faces are.
 
-    Edges, fans and loops are those of the faces with three distinct corners. A fan is what of a vertex's faces
-    hangs together over edges.
+    Edges, fans and loops are those of the faces with three distinct corners. A fan is what of a vertex's
+    faces hangs together over edges.
     """
 
     kind: str
-    """nonmanifold (an edge of three faces), else open (an edge of one), else twisted (an edge along which both
-    faces run the same way), else inverted (no positive volume), else solid; empty without a proper face."""
+    """nonmanifold (an edge of three faces), else open (an edge of one), else twisted (an edge along which
+    both faces run the same way), else inverted (no positive volume), else solid; empty without a face."""
     is_orientable: bool
     """Whether faces could be turned so that no edge of two faces is run along twice in the same direction."""
     consistent_share: float
-    """Edges along which the two faces run in opposite directions, of all edges of two faces; 1 without any."""
+    """Edges along which the two faces run in opposite directions, of all edges of two; 1 without any."""
     genus: int | None
     """Handles of all components together, holes filled: V - E + F = 2 C - 2 genus - loops, with V fans and C
     components connected through edges. None where an edge has three faces or it cannot be oriented."""
@@ -569,16 +569,16 @@ class QuantizationDamage(TypedDict):
     dropped_faces: int
     """Distinct sets of three distinct corners fewer than before."""
     distance: float | None
-    """Greatest distance of a vertex of either surface to the other, as a share of the diagonal of the bounding
-    box; None where no face is left."""
+    """Greatest distance of a vertex of either surface to the other, as a share of the diagonal of the
+    bounding box; None where no face is left."""
 
 def quantization_damage(
     vertices: ArrayLike, faces: ArrayLike, bits: Sequence[int]
 ) -> list[QuantizationDamage]:
     """Damage of 2^b bins per axis for each b of `bits` (1 to 20).
 
-    The mesh is welded in single precision, moved into the cube of half side 0.95 within [-1, 1], and each vertex
-    moved to the centre of its bin. Raises MeshError with ZERO_EXTENT where all vertices are one point.
+    The mesh is welded in single precision, moved into the cube of half side 0.95 within [-1, 1], and each
+    vertex moved to the centre of its bin. Raises MeshError with ZERO_EXTENT where all vertices are one point.
     """
 
 def vertex_distance(mesh: tuple[ArrayLike, ArrayLike], other: tuple[ArrayLike, ArrayLike]) -> float:
@@ -591,7 +591,7 @@ def vertex_distance(mesh: tuple[ArrayLike, ArrayLike], other: tuple[ArrayLike, A
 def encode_all(
     vertices: ArrayLike, faces: ArrayLike, tokenizers: Mapping[str, Tokenizer]
 ) -> dict[str, Encoding | MeshError]:
-    """What each tokenizer makes of a mesh, or the error with which it refuses; repairs are made once for all."""
+    """What each tokenizer makes of a mesh, or the error with which it refuses; repairs are shared."""
 
 @overload
 def adaptive_bits(sequences: Iterable[ArrayLike], vocab_size: int, order: int) -> float: ...

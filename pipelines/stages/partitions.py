@@ -178,9 +178,7 @@ def reject(row: Row, stage: str, failed: Failed) -> Row:
     return {**identity, "stage": str(stage), "reason": failed.reason.value, "detail": failed.detail}
 
 
-def write_rejects(
-    data: DataFolder, stage: str, key: ShardKey, rejects: list[Row], fingerprint: str
-) -> None:
+def write_rejects(data: DataFolder, stage: str, key: ShardKey, rejects: list[Row], fingerprint: str) -> None:
     """Write a partition's rejects, also where there are none."""
     frame = pl.DataFrame(rejects, schema=polars_schema(Rejected), orient="row")
     write_table(data.rejected(stage, key), validate(Rejected, frame), fingerprint)

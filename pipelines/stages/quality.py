@@ -11,6 +11,7 @@ import polars as pl
 
 from pipelines.quality import Columns, QualityTask, measure_task
 from pipelines.reasons import Reason, Stage
+from pipelines.rule_columns import QUALITY
 from pipelines.settings import CurationSettings
 from pipelines.sources import RawFile, Source, shard_files
 from pipelines.sources.files import uri_path
@@ -23,8 +24,6 @@ from pipelines.tables import Quality, polars_schema, validate
 from pipelines.worker_process import Failed
 
 VERSION = 1
-QUALITY = "quality"
-"""Folder of the tables; no step that a mesh could be rejected by."""
 _FORMATS_WITH_FLAGS = frozenset({"glb", "gltf"})
 """Only of these the file is read again."""
 
@@ -97,9 +96,7 @@ class _MeasureQuality(StageWork):
                 content = self._content(contents.get(row["uri"]))
             yield (
                 row,
-                QualityTask(
-                    vertices, faces, formats[mesh_id], path, content, self.quality, self.faces_limit
-                ),
+                QualityTask(vertices, faces, formats[mesh_id], path, content, self.quality, self.faces_limit),
             )
 
     def _content(self, file: RawFile | None) -> bytes | None:

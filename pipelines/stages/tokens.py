@@ -78,7 +78,9 @@ class _CleanAndTokenize(StageWork):
         self.data = data
         self.tokenizer = settings.tokenizer
         self.faces_limit = settings.faces_limit
+        self.decimate = settings.decimate
         self.settings = {
+            "decimate": settings.decimate and settings.decimate.model_dump(),
             "tokenizer": settings.tokenizer.model_dump(),
             "faces_limit": settings.faces_limit,
             "tokenizer_version": tokenizer_version(),
@@ -108,7 +110,7 @@ class _CleanAndTokenize(StageWork):
                 detail = f"{len(faces)} faces, more than {limit}; decimate it, or raise faces_limit"
                 yield row, Failed(Reason.TOO_MANY_FACES_RAW, detail)
             else:
-                yield row, TokenizeTask(vertices, faces, self.tokenizer)
+                yield row, TokenizeTask(vertices, faces, self.tokenizer, self.decimate)
 
     def writer(self, key: ShardKey, fingerprint: str, stack: ExitStack) -> "_TokensWriter":
         return _TokensWriter(self.data.table(self.stage, key), fingerprint, self.tokenizer)

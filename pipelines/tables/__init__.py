@@ -10,7 +10,7 @@ from pipelines.tables.comparison import ComparedMeshes, TokenizerSummary, Tokeni
 from pipelines.tables.data_set import Curated, ShardIndex
 from pipelines.tables.files import Ledger, RawMeshes, Rejected
 from pipelines.tables.meshes import Geometry, MeshTable
-from pipelines.tables.quality import Quality
+from pipelines.tables.quality import QUALITY_GROUPS, Quality
 from pipelines.tables.tokens import SILKSONG_COLUMNS, Tokens
 
 STAGE_TABLES: dict[Stage, type[Table]] = {
@@ -21,6 +21,7 @@ STAGE_TABLES: dict[Stage, type[Table]] = {
 }
 
 __all__ = [
+    "QUALITY_GROUPS",
     "REASONS",
     "SILKSONG_COLUMNS",
     "SPLITS",

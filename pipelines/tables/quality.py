@@ -23,8 +23,8 @@ def _dropped(bits: int) -> Any:
 
 def _distance(bits: int) -> Any:
     return _share(
-        f"Greatest distance of a vertex of the mesh or of that at {bits} bits to the other surface, as a share "
-        "of the bounding box's diagonal; null where no face is left."
+        f"Greatest distance of a vertex of the mesh or of that at {bits} bits to the other surface, as a "
+        "share of the bounding box's diagonal; null where no face is left."
     )
 
 
@@ -43,7 +43,7 @@ def _code(family: str) -> Any:
 
 
 class Quality(Table):
-    """Meshes that load, one row each, measured after welding equal float32 positions. Nothing is rejected here.
+    """Meshes that load, one row each, measured after welding equal float32 positions; none is rejected.
 
     Columns of a group that the settings switch off are null, and so are all where `code` says why nothing was
     measured.
@@ -55,21 +55,25 @@ class Quality(Table):
     shard: pl.String
     sha256: pl.String
     code: pl.String = Field(
-        nullable=True, isin=REASONS, description="Why nothing was measured, for example TIME_LIMIT; else null."
+        nullable=True,
+        isin=REASONS,
+        description="Why nothing was measured, such as TIME_LIMIT.",
     )
     surface_kind: pl.String = Field(
         nullable=True,
         isin=["empty", "nonmanifold", "open", "twisted", "inverted", "solid"],
-        description="nonmanifold (an edge of three faces), else open (an edge of one), else twisted (an edge "
+        description="nonmanifold (an edge of three faces), else open (of one), else twisted (one "
         "along which both faces run the same way), else inverted (no positive volume), else solid.",
     )
     genus: pl.Int64 = Field(
         ge=0,
         nullable=True,
-        description="Handles of all components together, holes filled, by Euler's formula; null where an edge "
-        "has three faces or the surface cannot be oriented.",
+        description="Handles of all components together, holes filled, by Euler's formula; null where an "
+        "edge has three faces or the surface cannot be oriented.",
     )
-    n_boundary_loops: pl.Int64 = Field(ge=0, nullable=True, description="Connected sets of edges of one face.")
+    n_boundary_loops: pl.Int64 = Field(
+        ge=0, nullable=True, description="Connected sets of edges of one face."
+    )
     n_edge_components: pl.Int64 = Field(
         ge=0, nullable=True, description="Components connected through edges."
     )
@@ -77,7 +81,7 @@ class Quality(Table):
         nullable=True, description="Whether faces could be turned so that no edge of two is inconsistent."
     )
     winding_consistency: pl.Float64 = _share(
-        "Edges along which the two faces run in opposite directions, of all edges of two faces; 1 without any."
+        "Edges along which both faces run in opposite directions, of all edges of two; 1 without any."
     )
     valence_histogram: pl.List(pl.Int64) = Field(  # type: ignore[valid-type]
         nullable=True, description="Vertices with 0, 1, ... 14, and with 15 or more edges."
@@ -138,3 +142,13 @@ class Quality(Table):
     )
     has_animations: pl.Boolean = Field(nullable=True, description="A glTF file lists animations.")
     has_skins: pl.Boolean = Field(nullable=True, description="A glTF file lists skins.")
+
+
+QUALITY_GROUPS = {
+    "quantization": [name for name in Quality.to_schema().columns if name.endswith("bit")],
+    "intersections": ["n_intersecting_faces", "intersecting_share"],
+    "tokenizers": [
+        name for name in Quality.to_schema().columns if name.endswith(("_tokens", "_exact", "_code"))
+    ],
+}
+"""Columns that a setting of `QualitySettings` switches off."""
