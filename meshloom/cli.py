@@ -113,6 +113,18 @@ def rebuild(
 
 
 @app.command()
+def rules(
+    preset: Annotated[str, typer.Argument(help="A name in configs/rules, or a YAML file.")],
+    data: Annotated[Path, typer.Argument(help="Folder that `curate` made.")],
+    picture: Annotated[Path | None, typer.Option(help="Write the funnel as a PNG, and nothing else.")] = None,
+) -> None:
+    """Dry run: what each rule of a preset would drop of a data set, which stays as it is."""
+    from meshloom import commands
+
+    commands.rules(preset, data, picture)
+
+
+@app.command()
 def train(
     config: Annotated[str, typer.Argument(help="Experiment: a YAML file or a name in configs/experiments.")],
     overrides: Annotated[

@@ -85,6 +85,26 @@ def curate(
     return report
 
 
+def rules(preset: str, data: Path, picture: Path | None) -> None:
+    """Print the funnel of a preset over a data set; save it as a picture where asked."""
+    from rich.markup import escape
+
+    from pipelines.dry_run import dry_run
+    from pipelines.pictures import funnel_plot
+    from pipelines.rules import load_preset
+    from pipelines.storage import DataFolder, write_bytes
+
+    loaded = load_preset(preset)
+    funnel = dry_run(DataFolder(data), loaded)
+    table = Table("step", "reason", "kept", "rejected", "alone", title=escape(f"{loaded.name} over {data}"))
+    for step, reason, *counts in funnel.iter_rows():
+        table.add_row(escape(step), reason or "", *(f"{count:,}" for count in counts))
+    console.print(table)
+    if picture is not None:
+        write_bytes(picture, funnel_plot(funnel))
+        console.print(f"written: {picture}", markup=False, soft_wrap=True)
+
+
 def train(config: str, overrides: list[str], data: Path, run: Path, resume: bool) -> int:
     """Launch training as child processes; returns their exit code."""
     from training.launch import train as launch

@@ -26,6 +26,7 @@ from pipelines.sources import Source, parse_sources
 from pipelines.stages import PartitionResult, Progress, no_progress
 from pipelines.stages.curated import build_curated
 from pipelines.stages.mesh_table import build_mesh_table
+from pipelines.stages.quality import QUALITY, build_quality
 from pipelines.stages.raw_meshes import build_raw_meshes
 from pipelines.stages.shards import SHARDS, build_shards
 from pipelines.stages.tokens import build_tokens
@@ -124,7 +125,7 @@ def curate_parsed(
     progress: Progress = no_progress,
 ) -> CurationReport:
     """The same of sources that are parsed already; `texts` is how the manifest names them."""
-    check_fits(load_preset(settings.preset), settings.tokenizer)
+    check_fits(load_preset(settings.preset), settings.tokenizer, settings.quality)
     check_storable(settings.tokenizer)
     if not any(source.shards() for source in parsed):
         raise CurationError(f"{', '.join(texts)}: no files that might be meshes; nothing to curate")
@@ -134,6 +135,7 @@ def curate_parsed(
         stages = [
             _timed(Stage.RAW_MESHES, build_raw_meshes, data, parsed, settings, None, progress),
             _timed(Stage.MESH_TABLE, build_mesh_table, data, settings, parsed, None, progress),
+            _timed(QUALITY, build_quality, data, settings, parsed, None, progress),
             _timed(Stage.TOKENS, build_tokens, data, settings, None, progress),
             _timed(Stage.CURATED, build_curated, data, settings, None, progress),
             _timed(SHARDS, build_shards, data, settings, None, progress),

@@ -11,10 +11,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from pipelines.decimating import DecimationError, decimate
 from pipelines.measuring import bounding_box_diagonal, edge_components, measure
 from pipelines.normalizing import ZeroExtentError, normalize, pre_clean
 from pipelines.reading import MeshReadError, read_content
 from pipelines.reasons import Reason
+from pipelines.settings import DecimationSettings
 from pipelines.sources.files import UnreadableFileError, read_regular
 from pipelines.tokenizers import TOKEN_DTYPE, TokenizerSettings, build_tokenizer
 from pipelines.worker_process import ItemError
@@ -54,6 +56,7 @@ class TokenizeTask:
     faces: NDArray[np.int32]
     """(F, 3)"""
     tokenizer: TokenizerSettings
+    decimate: DecimationSettings | None = None
 
 
 @dataclass(frozen=True)
@@ -106,9 +109,13 @@ def clean_and_tokenize(task: TokenizeTask) -> TokenizedMesh:
         vertices, faces = pre_clean(normalize(task.vertices), task.faces)
         if not len(faces):
             raise ItemError(Reason.NO_VALID_COMPONENT, "no face is left after the pre-clean")
+        if task.decimate is not None:
+            vertices, faces = decimate(vertices, faces, task.decimate)
         encoding = build_tokenizer(task.tokenizer).encode(vertices, faces)
     except ZeroExtentError as error:
         raise ItemError(Reason.ZERO_EXTENT, str(error)) from None
+    except DecimationError as error:
+        raise ItemError(Reason.DECIMATION, str(error)) from None
     except tokenizer_rs.MeshError as error:
         raise ItemError(_reason(error.code), str(error)) from None
     written = np.asarray(encoding.faces)

@@ -45,6 +45,8 @@ class Reason(StrEnum):
     MEMORY_LIMIT = "MEMORY_LIMIT"  # above bytes_per_item
     WORKER_DIED = "WORKER_DIED"  # the worker process crashed on this mesh
     TOO_MANY_FACES_RAW = "TOO_MANY_FACES_RAW"  # more than the reader or the tokenizer accepts
+    # tokens: the decimation that the settings ask for
+    DECIMATION = "DECIMATION"  # cannot be simplified to the faces asked for without leaving its own surface
     # tokens: the tokenizer's own codes
     INVALID_INPUT = "INVALID_INPUT"
     ZERO_EXTENT = "ZERO_EXTENT"  # all vertices in one point: cannot be normalised
@@ -71,4 +73,12 @@ class Reason(StrEnum):
     RULE_LAYER_VERTICES = "RULE_LAYER_VERTICES"
     RULE_COMPRESSION = "RULE_COMPRESSION"
     RULE_EXACT = "RULE_EXACT"
+    RULE_LICENCE = "RULE_LICENCE"  # a licence that the preset does not take, or none stated
+    RULE_SURFACE = (
+        "RULE_SURFACE"  # too many defects of the surface: double faces, folds, inconsistent winding
+    )
+    RULE_SLIVERS = "RULE_SLIVERS"  # too many needle-like faces
+    RULE_INTERSECTIONS = "RULE_INTERSECTIONS"  # too many faces that cross each other
+    RULE_QUANTIZATION = "RULE_QUANTIZATION"  # the grid loses too much of it
+    RULE_EXTENT = "RULE_EXTENT"  # the bounding box is too flat or too long
     RULE_NEVER = "RULE_NEVER"  # a preset whose rule no mesh can meet

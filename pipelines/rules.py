@@ -4,14 +4,14 @@ A preset is a YAML file in configs/rules, or any file of the same form:
 
     description: Small meshes.
     rules:
-      - keep: "n_faces <= 500"          # SQL over the columns of the tokens table
+      - keep: "n_faces <= 500"          # SQL over the columns of pipelines.rule_columns
         reason: RULE_FACES
         description: at most 500 faces
 
 A mesh is kept when every rule keeps it; the first rule in file order that does not gives the reason.
 
     preset = load_preset("silksong-v11")
-    frame = data.scan("tokens").with_columns(first_failure(preset)).collect()
+    frame = with_rule_columns(tokens, data, key, preset.columns).with_columns(first_failure(preset))
 """
 
 from pathlib import Path
@@ -21,7 +21,9 @@ import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError, field_validator
 
 from pipelines.reasons import Reason
-from pipelines.tables import SILKSONG_COLUMNS, Tokens, polars_schema
+from pipelines.rule_columns import COLUMNS, unknown_columns
+from pipelines.settings import QualitySettings
+from pipelines.tables import QUALITY_GROUPS, SILKSONG_COLUMNS
 from pipelines.tokenizers import TokenizerSettings
 
 RULES_FOLDER = Path(__file__).parents[1] / "configs" / "rules"
@@ -33,7 +35,7 @@ _FUNNEL_SCHEMA = {
     "rejected": pl.Int64,
     "rejected_alone": pl.Int64,
 }
-_COLUMNS = [name for name, dtype in polars_schema(Tokens).items() if not dtype.is_nested()]
+_SCHEMA = {name: column.dtype for name, column in COLUMNS.items()}
 
 
 class PresetError(ValueError):
@@ -46,7 +48,7 @@ class Rule(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     keep: str
-    """SQL that is true for what stays, over the scalar columns of the tokens table."""
+    """SQL that is true for what stays, over the columns of `pipelines.rule_columns`."""
     reason: Reason
     description: str
 
@@ -57,11 +59,11 @@ class Rule(BaseModel):
             expression = pl.sql_expr(keep)
         except pl.exceptions.PolarsError as error:
             raise ValueError(f"{keep!r} is not an SQL expression: {error}") from None
-        unknown = [name for name in expression.meta.root_names() if name not in _COLUMNS]
+        unknown = unknown_columns(dict.fromkeys(expression.meta.root_names()))
         if unknown:
-            raise ValueError(f"{keep!r} asks for {', '.join(unknown)}; the columns are {', '.join(_COLUMNS)}")
+            raise ValueError(f"{keep!r} asks for {unknown}, which is no column; docs/quality.md lists them")
         try:
-            dtype = pl.DataFrame(schema=polars_schema(Tokens)).select(keep=expression).schema["keep"]
+            dtype = pl.DataFrame(schema=_SCHEMA).select(keep=expression).schema["keep"]
         except pl.exceptions.PolarsError as error:
             raise ValueError(f"{keep!r} cannot be evaluated: {error}") from None
         if dtype != pl.Boolean:
@@ -96,6 +98,11 @@ class Preset(BaseModel):
     description: str
     rules: tuple[Rule, ...]
 
+    @property
+    def columns(self) -> list[str]:
+        """Columns that the rules read."""
+        return list(dict.fromkeys(name for rule in self.rules for name in rule.columns))
+
 
 def preset_names() -> list[str]:
     """Presets in configs/rules."""
@@ -122,15 +129,21 @@ def load_preset(name: str) -> Preset:
         raise PresetError(f"preset {name!r}: {path}: {faults}") from None
 
 
-def check_fits(preset: Preset, tokenizer: TokenizerSettings) -> None:
-    """Raise PresetError where a rule asks for what the tokenizer does not count: it would drop every mesh."""
-    asked = {name for rule in preset.rules for name in rule.columns}
-    missing = [name for name in SILKSONG_COLUMNS if name in asked]
+def check_fits(preset: Preset, tokenizer: TokenizerSettings, quality: QualitySettings | None = None) -> None:
+    """Raise PresetError where a rule asks for what is not counted: it would drop every mesh."""
+    missing = [name for name in SILKSONG_COLUMNS if name in preset.columns]
     if missing and tokenizer.name != "silksong":
         raise PresetError(
             f"preset {preset.name!r} asks for {', '.join(missing)}, which only silksong counts; take "
             f"a preset of {tokenizer.name}, or leave `preset` out"
         )
+    for group, names in QUALITY_GROUPS.items():
+        missing = [name for name in names if name in preset.columns]
+        if quality is not None and missing and not getattr(quality, group):
+            raise PresetError(
+                f"preset {preset.name!r} asks for {', '.join(missing)}, which the settings do not measure; "
+                f"set quality.{group} to true, or take another preset"
+            )
 
 
 def first_failure(preset: Preset) -> pl.Expr:
@@ -143,7 +156,7 @@ def first_failure(preset: Preset) -> pl.Expr:
 
 
 def dry_run_funnel(preset: Preset, frame: pl.DataFrame | pl.LazyFrame) -> pl.DataFrame:
-    """What each rule would reject of a tokens table, before anything is written.
+    """What each rule would reject of a table with the columns that it asks for, before anything is written.
 
     One row per rule, in order: step (the condition), reason, kept and rejected (after the rules before
     it), rejected_alone (if it were the only rule). The first row is the table itself.

@@ -78,6 +78,31 @@ class SplitSettings(_Settings):
         return self
 
 
+class QualitySettings(_Settings):
+    """Which groups of the quality columns are measured; those of the others are null."""
+
+    quantization: bool = Field(default=True, description="Damage of 7, 8, 9 and 10 bits.")
+    intersections: bool = Field(default=True, description="Faces that cross each other.")
+    pairs_limit: int = Field(
+        default=4_000_000,
+        ge=0,
+        description="A mesh with more pairs of faces whose boxes overlap is not searched for crossings.",
+    )
+    tokenizers: bool = Field(default=True, description="Length and exactness for every tokenizer family.")
+
+
+class DecimationSettings(_Settings):
+    """Simplify meshes of more than `faces` faces before they are tokenised, planar regions first."""
+
+    faces: int = Field(default=800, ge=4, description="Most faces afterwards.")
+    distance: float = Field(
+        default=0.01,
+        gt=0,
+        description="Farthest that a vertex of either surface may then be from the other, as a share of the "
+        "bounding box's diagonal; a mesh that needs more is rejected.",
+    )
+
+
 class CurationSettings(_Settings):
     """The resolved configuration of one data set; saved in its manifest."""
 
@@ -90,6 +115,8 @@ class CurationSettings(_Settings):
     faces_limit: int = Field(
         default=16_000, ge=1, description="More faces after loading: TOO_MANY_FACES_RAW."
     )
+    decimate: DecimationSettings | None = None
+    quality: QualitySettings = QualitySettings()
     split: SplitSettings = SplitSettings()
     samples_per_shard: int = Field(default=1000, ge=1)
     limits: WorkerLimits = WorkerLimits()

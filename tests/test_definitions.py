@@ -13,10 +13,11 @@ from assets_defs.checks import SCHEMA
 from assets_defs.definitions import defs
 
 PROJECT = Path(__file__).parents[1]
-TABLES = ["raw_meshes", "mesh_table", "tokens", "curated", "shards", "ledger"]
+TABLES = ["raw_meshes", "mesh_table", "quality", "tokens", "curated", "shards", "ledger"]
 LINEAGE = [
     "raw_meshes",
     "mesh_table",
+    "quality",
     "tokens",
     "curated",
     "shards",

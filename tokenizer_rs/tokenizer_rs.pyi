@@ -1,6 +1,6 @@
 """Read triangle meshes, turn them into token sequences and back."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from os import PathLike
 from typing import Any, Literal, TypedDict, final, overload, type_check_only
 
@@ -559,6 +559,87 @@ def tokenize_files(
 
 def measure(vertices: ArrayLike, faces: ArrayLike) -> Topology:
     """Count edges, fans, pieces and defects of a mesh."""
+
+class Shape(TypedDict):
+    """What kind of surface a mesh is, how regular it is, and how well shaped its faces are.
+
+    Edges, fans and loops are those of the faces with three distinct corners. A fan is what of a vertex's
+    faces hangs together over edges.
+    """
+
+    kind: str
+    """nonmanifold (an edge of three faces), else open (an edge of one), else twisted (an edge along which
+    both faces run the same way), else inverted (no positive volume), else solid; empty without a face."""
+    is_orientable: bool
+    """Whether faces could be turned so that no edge of two faces is run along twice in the same direction."""
+    consistent_share: float
+    """Edges along which the two faces run in opposite directions, of all edges of two; 1 without any."""
+    genus: int | None
+    """Handles of all components together, holes filled: V - E + F = 2 C - 2 genus - loops, with V fans and C
+    components connected through edges. None where an edge has three faces or it cannot be oriented."""
+    boundary_loops: int
+    """Connected sets of edges of one face; two edges meet where they end in the same fan."""
+    components: int
+    """Connected through edges."""
+    valences: list[int]
+    """Vertices with 0, 1, ... 14, and with 15 or more edges."""
+    regular_share: float | None
+    """Vertices with six edges, of those whose edges all have two faces; None without such."""
+    area: float
+    """Of all faces, in the squared unit of the positions."""
+    volume: float | None
+    """Enclosed, in the cubed unit; None unless the kind is solid or inverted."""
+    extents: list[float]
+    """Sides of the bounding box, ascending."""
+    mean_quality: float
+    """Mean of 4 sqrt(3) area / (sum of squared sides): 1 for equilateral faces, 0 without area."""
+    sliver_share: float
+    """Faces with a quality below 0.1."""
+
+def measure_shape(vertices: ArrayLike, faces: ArrayLike) -> Shape:
+    """Measure a mesh (V, 3), (F, 3) whose equal positions (in single precision) count as one vertex."""
+
+def crossing_faces(vertices: ArrayLike, faces: ArrayLike, max_pairs: int) -> NDArray[np.bool_] | None:
+    """Which faces (F,) cross another: both have corners on both sides of the other's plane and their sections
+    along the line of both planes overlap.
+
+    Contacts are no crossings: common corners and edges, faces that touch, faces of one plane that overlap.
+    Positions are rounded to 2^19 steps along the longest side of the bounding box; on that grid the answer is
+    exact (orientation predicates of Guigue and Devillers, 2003). None where more than `max_pairs` pairs of
+    faces have bounding boxes that overlap.
+    """
+
+class QuantizationDamage(TypedDict):
+    """What rounding to a grid does to a mesh."""
+
+    merged_vertices: int
+    """Distinct positions fewer than before."""
+    dropped_faces: int
+    """Distinct sets of three distinct corners fewer than before."""
+    distance: float | None
+    """Greatest distance of a vertex of either surface to the other, as a share of the diagonal of the
+    bounding box; None where no face is left."""
+
+def quantization_damage(
+    vertices: ArrayLike, faces: ArrayLike, bits: Sequence[int]
+) -> list[QuantizationDamage]:
+    """Damage of 2^b bins per axis for each b of `bits` (1 to 20).
+
+    The mesh is welded in single precision, moved into the cube of half side 0.95 within [-1, 1], and each
+    vertex moved to the centre of its bin. Raises MeshError with ZERO_EXTENT where all vertices are one point.
+    """
+
+def vertex_distance(mesh: tuple[ArrayLike, ArrayLike], other: tuple[ArrayLike, ArrayLike]) -> float:
+    """Greatest distance of a vertex that a face uses, of either mesh (V, 3), (F, 3), to the other's surface.
+
+    A lower bound of the symmetric Hausdorff distance, with the suprema over vertices alone. Raises MeshError
+    where a mesh has no face.
+    """
+
+def encode_all(
+    vertices: ArrayLike, faces: ArrayLike, tokenizers: Mapping[str, Tokenizer]
+) -> dict[str, Encoding | MeshError]:
+    """What each tokenizer makes of a mesh, or the error with which it refuses; repairs are shared."""
 
 @overload
 def adaptive_bits(sequences: Iterable[ArrayLike], vocab_size: int, order: int) -> float: ...

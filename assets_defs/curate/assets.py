@@ -28,7 +28,7 @@ from assets_defs.reporting import (
     sheet_of,
 )
 from assets_defs.resources import DataSetResource
-from assets_defs.tokenize.assets import tokens
+from assets_defs.tokenize.assets import quality, tokens
 from pipelines.storage import DataFolder
 from pipelines.tables import Curated, Ledger, ShardIndex, VersionChanges
 
@@ -44,7 +44,7 @@ VERSIONS_LOOKED_BACK = 100
     code_version="1",
     partitions_def=source_shards,
     backfill_policy=one_run_for_all,
-    deps=[tokens],
+    deps=[tokens, quality],
     metadata=definition_metadata(Curated),
     check_specs=[schema_spec("curated")],
     pool="cpu",

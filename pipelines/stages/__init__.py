@@ -1,4 +1,5 @@
-"""The stages, each over any set of partitions: raw_meshes, mesh_table, tokens, curated, shards."""
+"""The stages, each over any set of partitions: raw_meshes, mesh_table, quality, tokens, curated,
+shards."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field

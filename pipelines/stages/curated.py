@@ -7,6 +7,7 @@ import polars as pl
 from pipelines.ledger import build_ledger
 from pipelines.licences import normalize_licence
 from pipelines.reasons import Reason, Stage
+from pipelines.rule_columns import MissingTableError, tables_of, with_rule_columns
 from pipelines.rules import Preset, Rule, check_fits, first_failure, load_preset
 from pipelines.settings import CurationSettings, SplitSettings
 from pipelines.stages import PartitionResult, Progress, no_progress
@@ -36,7 +37,7 @@ def build_curated(
     LedgerError where a file was lost on the way.
     """
     preset = load_preset(settings.preset)
-    check_fits(preset, settings.tokenizer)
+    check_fits(preset, settings.tokenizer, settings.quality)
     keys = data.partitions(Stage.RAW_MESHES) if keys is None else keys
     results = []
     for n_done, key in enumerate(keys):
@@ -59,7 +60,9 @@ def _build_partition(
     data: DataFolder, key: ShardKey, preset: Preset, settings: CurationSettings
 ) -> PartitionResult:
     started, cpu_started = monotonic(), process_time()
-    inputs = [data.table(stage, key) for stage in (Stage.RAW_MESHES, Stage.TOKENS)]
+    # a table that no rule asks for may change without this one
+    asked = [table for table in tables_of(preset.columns) if table != Stage.RAW_MESHES]
+    inputs = [data.table(stage, key) for stage in (Stage.RAW_MESHES, Stage.TOKENS, *asked)]
     for path in inputs:
         if not path.exists():
             raise UpstreamError(f"{key}: {path} is absent; run the earlier stages first")
@@ -73,11 +76,13 @@ def _build_partition(
 
     rows = pl.read_parquet(inputs[1], columns=_FROM_TOKENS)
     about = pl.read_parquet(inputs[0], columns=["mesh_id", *_FROM_RAW_MESHES])
-    judged = rows.with_columns(first_failure(preset)).join(
-        about, on="mesh_id", how="left", validate="1:1", maintain_order="left"
-    )
-    if judged["name"].null_count():
+    rows = rows.join(about, on="mesh_id", how="left", validate="1:1", maintain_order="left")
+    if rows["name"].null_count():
         raise UpstreamError(f"{key}: {inputs[1]} has meshes that {inputs[0]} lacks; run the earlier stages")
+    try:
+        judged = with_rule_columns(rows, data, key, preset.columns).with_columns(first_failure(preset))
+    except MissingTableError as error:
+        raise UpstreamError(str(error)) from None
     judged = judged.with_columns(may_be_used=_may_be_used(judged["licence"], licences))
     is_kept = pl.col("rule").is_null() & pl.col("may_be_used")
     rejects = [

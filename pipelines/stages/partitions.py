@@ -32,7 +32,7 @@ class PartitionWriter(Protocol):
     """Collects what a stage keeps of one partition."""
 
     def keep(self, row: Row, value: Any) -> None:
-        """Take the worker's value for one upstream row."""
+        """Take the worker's value for one upstream row; a Failed where the stage keeps failures."""
 
     def finish(self) -> int:
         """Write everything, the table last; returns the number of rows."""
@@ -41,7 +41,9 @@ class PartitionWriter(Protocol):
 class StageWork(ABC):
     """What one stage does; everything else is the same for all."""
 
-    stage: ClassVar[Stage]
+    stage: ClassVar[str]
+    keeps_failures: ClassVar[bool] = False
+    """Whether an item that fails is a row of the table as well, and nothing is rejected."""
     imports: ClassVar[tuple[str, ...]]
     """Modules that `function` needs in a worker."""
     unexpected: ClassVar[Reason]
@@ -91,9 +93,9 @@ def run_partitions(
     keys = list(keys)
     fingerprints = {key: work.fingerprint(key) for key in keys}
     results = {
-        key: current_result(data, work.stage, key)
+        key: _result(data, work, key, was_current=True)
         for key in keys
-        if is_current(fingerprints[key], [data.rejected(work.stage, key), *work.outputs(key)])
+        if is_current(fingerprints[key], [*_rejected(data, work, key), *work.outputs(key)])
     }
     stale = [key for key in keys if key not in results]
     plan: deque[tuple[_Job, Row | None, Failed | None]] = deque()
@@ -129,7 +131,9 @@ def run_partitions(
             if known is None:
                 known, outcome = outcome, None
                 job.cpu_seconds += known.cpu_seconds
-            if isinstance(known, Failed):
+            if isinstance(known, Failed) and work.keeps_failures:
+                job.writer.keep(row, known)
+            elif isinstance(known, Failed):
                 job.rejects.append(reject(row, work.stage, known))
             else:
                 job.writer.keep(row, known.value)
@@ -170,15 +174,13 @@ def count_reasons(path: Path) -> dict[str, int]:
     return dict(sorted(reasons.value_counts().iter_rows()))
 
 
-def reject(row: Row, stage: Stage, failed: Failed) -> Row:
+def reject(row: Row, stage: str, failed: Failed) -> Row:
     """Row of the rejects table for one upstream row."""
     identity = {name: row.get(name) for name in IDENTITY}
-    return {**identity, "stage": stage.value, "reason": failed.reason.value, "detail": failed.detail}
+    return {**identity, "stage": str(stage), "reason": failed.reason.value, "detail": failed.detail}
 
 
-def write_rejects(
-    data: DataFolder, stage: Stage, key: ShardKey, rejects: list[Row], fingerprint: str
-) -> None:
+def write_rejects(data: DataFolder, stage: str, key: ShardKey, rejects: list[Row], fingerprint: str) -> None:
     """Write a partition's rejects, also where there are none."""
     frame = pl.DataFrame(rejects, schema=polars_schema(Rejected), orient="row")
     write_table(data.rejected(stage, key), validate(Rejected, frame), fingerprint)
@@ -186,9 +188,20 @@ def write_rejects(
 
 def _finish(data: DataFolder, work: StageWork, job: _Job) -> PartitionResult:
     assert job.writer is not None
-    write_rejects(data, work.stage, job.key, job.rejects, job.fingerprint)
-    n_kept = job.writer.finish()
+    if not work.keeps_failures:
+        write_rejects(data, work.stage, job.key, job.rejects, job.fingerprint)
+    job.writer.finish()
     job.stack.close()
-    reasons = count_reasons(data.rejected(work.stage, job.key))
     seconds = time.monotonic() - job.started
-    return PartitionResult(job.key, n_kept, reasons, seconds, cpu_seconds=job.cpu_seconds)
+    return _result(data, work, job.key, seconds=seconds, cpu_seconds=job.cpu_seconds)
+
+
+def _rejected(data: DataFolder, work: StageWork, key: ShardKey) -> list[Path]:
+    return [] if work.keeps_failures else [data.rejected(work.stage, key)]
+
+
+def _result(data: DataFolder, work: StageWork, key: ShardKey, **how: Any) -> PartitionResult:
+    reasons = [count_reasons(path) for path in _rejected(data, work, key)]
+    return PartitionResult(
+        key, n_rows_on_disk(data.table(work.stage, key)), reasons[0] if reasons else {}, **how
+    )

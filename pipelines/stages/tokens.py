@@ -78,10 +78,12 @@ class _CleanAndTokenize(StageWork):
         self.data = data
         self.tokenizer = settings.tokenizer
         self.faces_limit = settings.faces_limit
+        self.decimate = settings.decimate
         self.settings = {
+            "decimate": settings.decimate and settings.decimate.model_dump(),
             "tokenizer": settings.tokenizer.model_dump(),
             "faces_limit": settings.faces_limit,
-            "tokenizer_version": _tokenizer_version(),
+            "tokenizer_version": tokenizer_version(),
             "limits": settings.limits.model_dump(exclude={"workers"}),
         }
 
@@ -108,7 +110,7 @@ class _CleanAndTokenize(StageWork):
                 detail = f"{len(faces)} faces, more than {limit}; decimate it, or raise faces_limit"
                 yield row, Failed(Reason.TOO_MANY_FACES_RAW, detail)
             else:
-                yield row, TokenizeTask(vertices, faces, self.tokenizer)
+                yield row, TokenizeTask(vertices, faces, self.tokenizer, self.decimate)
 
     def writer(self, key: ShardKey, fingerprint: str, stack: ExitStack) -> "_TokensWriter":
         return _TokensWriter(self.data.table(self.stage, key), fingerprint, self.tokenizer)
@@ -167,7 +169,8 @@ def _counts(value: TokenizedMesh) -> dict[str, Any]:
     }
 
 
-def _tokenizer_version() -> str:
+def tokenizer_version() -> str:
+    """Of the installed library; part of every fingerprint of what it made."""
     try:
         return version("meshloom-tokenizer")
     except PackageNotFoundError:

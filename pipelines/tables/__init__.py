@@ -10,6 +10,7 @@ from pipelines.tables.comparison import ComparedMeshes, TokenizerSummary, Tokeni
 from pipelines.tables.data_set import Curated, ShardIndex
 from pipelines.tables.files import Ledger, RawMeshes, Rejected
 from pipelines.tables.meshes import Geometry, MeshTable
+from pipelines.tables.quality import QUALITY_GROUPS, Quality
 from pipelines.tables.tokens import SILKSONG_COLUMNS, Tokens
 from pipelines.tables.versions import Attribution, VersionChanges, VersionFiles
 
@@ -21,6 +22,7 @@ STAGE_TABLES: dict[Stage, type[Table]] = {
 }
 
 __all__ = [
+    "QUALITY_GROUPS",
     "REASONS",
     "SILKSONG_COLUMNS",
     "SPLITS",
@@ -31,6 +33,7 @@ __all__ = [
     "Geometry",
     "Ledger",
     "MeshTable",
+    "Quality",
     "RawMeshes",
     "Rejected",
     "ShardIndex",

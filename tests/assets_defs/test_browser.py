@@ -35,7 +35,7 @@ ARGUMENTS = [
 ]
 GROUPS = ["ingest", "tokenize", "curate", "train", "evaluate"]
 LINEAGE = [
-    *("raw_meshes", "mesh_table", "tokens", "curated", "shards", "ledger", "dataset"),
+    *("raw_meshes", "mesh_table", "quality", "tokens", "curated", "shards", "ledger", "dataset"),
     *("checkpoint", "generated_meshes", "evaluation"),
 ]
 

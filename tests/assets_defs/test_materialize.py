@@ -13,10 +13,10 @@ from assets_defs.ingest.assets import mesh_table, raw_meshes
 from assets_defs.partitions import RANGE_END, RANGE_START, SOURCE_SHARDS, register_shards
 from assets_defs.reporting import PICTURE_BYTES_LIMIT
 from assets_defs.resources import DataSetResource
-from assets_defs.tokenize.assets import tokens
+from assets_defs.tokenize.assets import quality, tokens
 from pipelines.storage import FINGERPRINT_KEY, ShardKey, table_fingerprint, write_table
 
-STAGES = [raw_meshes, mesh_table, tokens, curated]
+STAGES = [raw_meshes, mesh_table, quality, tokens, curated]
 ALL = [*STAGES, shards, ledger, dataset]
 
 

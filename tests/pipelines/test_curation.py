@@ -74,6 +74,7 @@ def test_every_file_is_kept_or_has_a_reason(made):
     assert [stage.stage for stage in report.stages] == [
         "raw_meshes",
         "mesh_table",
+        "quality",
         "tokens",
         "curated",
         "shards",
@@ -130,7 +131,7 @@ def test_a_new_file_changes_one_partition_and_leaving_ends_as_before(tmp_path):
     write_furniture(meshes / "more", 1, ("chair",))
     second = curate([f"local:{meshes}"], data, SETTINGS)
     assert second.n_files == first.n_files + 1
-    assert [stage.n_partitions - stage.n_current for stage in second.stages] == [1] * 5
+    assert [stage.n_partitions - stage.n_current for stage in second.stages] == [1] * 6
     assert second.version != first.version
     (meshes / "more" / "builtin-chair-000.glb").unlink()
     third = curate([f"local:{meshes}"], data, SETTINGS)

@@ -4,6 +4,7 @@ import polars as pl
 import pytest
 
 from pipelines.reasons import Reason
+from pipelines.rule_columns import COLUMNS
 from pipelines.rules import (
     PresetError,
     check_fits,
@@ -13,7 +14,6 @@ from pipelines.rules import (
     preset_names,
 )
 from pipelines.settings import CurationSettings
-from pipelines.tables import Tokens, polars_schema
 from pipelines.tokenizers import FAMILIES
 
 GOOD = {
@@ -24,12 +24,21 @@ GOOD = {
     "n_tokens": 2000,
     "max_layer_vertices": 50,
     "compression_ratio": 0.25,
+    "licence": "by",
+    "loaded_n_faces": 510,
+    "dropped_faces_7bit": 10,
+    "quantization_distance_7bit": 0.004,
+    "sliver_share": 0.1,
+    "duplicate_share": 0.0,
+    "degenerate_share": 0.0,
+    "winding_consistency": 1.0,
+    "middle_extent_ratio": 0.5,
 }
 
 
 def rows(*changes: dict) -> pl.DataFrame:
     """Rows of the tokens table that every preset but v01 keeps, with some columns changed."""
-    schema = {name: dtype for name, dtype in polars_schema(Tokens).items() if name in GOOD}
+    schema = {name: COLUMNS[name].dtype for name in GOOD}
     return pl.DataFrame([{**GOOD, **change} for change in changes], schema=schema)
 
 
@@ -40,10 +49,12 @@ def reasons(name: str, frame: pl.DataFrame) -> list[str | None]:
 
 
 FAMILY_PRESETS = ["edgerunner-default", "face-sequence-default", "loom-default"]
+OTHER_PRESETS = ["default", "edgerunner", "licence-cc0-by", "meshgpt"]
 
 
 def test_every_family_has_its_preset_and_the_reference_all_of_its_own():
-    assert preset_names() == [*FAMILY_PRESETS, *(f"silksong-v{i:02d}" for i in range(13))]
+    of_reference = [f"silksong-v{i:02d}" for i in range(13)]
+    assert preset_names() == sorted([*FAMILY_PRESETS, *OTHER_PRESETS, *of_reference])
     for family in FAMILIES:
         settings = CurationSettings(tokenizer={"name": family})
         check_fits(load_preset(settings.preset), settings.tokenizer)
@@ -106,6 +117,25 @@ BORDERS = [
     ("loom-default", "n_faces", 40, 39, Reason.RULE_FACES),
     ("loom-default", "n_components", 100, 101, Reason.RULE_COMPONENTS),
     ("loom-default", "n_tokens", 10000, 10001, Reason.RULE_TOKENS),
+    ("default", "exact", True, False, Reason.RULE_EXACT),
+    ("default", "n_faces", 40, 39, Reason.RULE_FACES),
+    ("default", "n_components", 100, 101, Reason.RULE_COMPONENTS),
+    ("default", "n_tokens", 10000, 10001, Reason.RULE_TOKENS),
+    ("default", "quantization_distance_7bit", 0.02, 0.0201, Reason.RULE_QUANTIZATION),
+    ("default", "dropped_faces_7bit", 170, 171, Reason.RULE_QUANTIZATION),
+    ("default", "sliver_share", 0.5, 0.51, Reason.RULE_SLIVERS),
+    ("default", "duplicate_share", 0.25, 0.26, Reason.RULE_SURFACE),
+    ("default", "degenerate_share", 0.25, 0.26, Reason.RULE_SURFACE),
+    ("default", "winding_consistency", 0.9, 0.89, Reason.RULE_SURFACE),
+    ("default", "middle_extent_ratio", 0.02, 0.019, Reason.RULE_EXTENT),
+    ("meshgpt", "exact", True, False, Reason.RULE_EXACT),
+    ("meshgpt", "n_faces", 800, 801, Reason.RULE_FACES),
+    ("edgerunner", "exact", True, False, Reason.RULE_EXACT),
+    ("edgerunner", "n_faces", 3999, 4000, Reason.RULE_FACES),
+    ("edgerunner", "n_tokens", 40960, 40961, Reason.RULE_TOKENS),
+    ("licence-cc0-by", "licence", "CC0-1.0", "by-sa", Reason.RULE_LICENCE),
+    ("licence-cc0-by", "licence", "CC_BY_4.0", "by-nc", Reason.RULE_LICENCE),
+    ("licence-cc0-by", "licence", "by", None, Reason.RULE_LICENCE),
 ]
 
 

@@ -1,8 +1,11 @@
 //! Many meshes on all cores; one bad mesh is one error, not a stop.
 
+use std::sync::Arc;
+
 use rayon::prelude::*;
 use rayon::{ThreadPool, ThreadPoolBuilder};
 
+use crate::repair::Repairs;
 use crate::tokenizer::Encoding;
 use crate::{MeshError, Result, Tokenizer, TriangleMesh};
 
@@ -18,6 +21,13 @@ pub fn encode_batch(
             .map(|mesh| tokenizer.encode(mesh))
             .collect()
     })
+}
+
+/// What every tokenizer makes of a mesh; those that begin with the same repair share it.
+pub fn encode_all(mesh: &TriangleMesh, tokenizers: &[Arc<dyn Tokenizer>]) -> Vec<Result<Encoding>> {
+    let repairs = Repairs::new(mesh);
+    let encode = |tokenizer: &Arc<dyn Tokenizer>| tokenizer.encode_sharing(&repairs);
+    tokenizers.iter().map(encode).collect()
 }
 
 /// Decodes every sequence, in order, on `threads` threads or on all cores.

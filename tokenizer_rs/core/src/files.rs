@@ -7,12 +7,12 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use crate::batch::encode_all;
 use crate::measure::{measure, Topology};
 use crate::mesh::normalize::{normalize, BOUND};
 use crate::read::{read_path, ReadLimits};
-use crate::repair::Repairs;
 use crate::tokenizer::Encoding;
-use crate::{MeshError, Result, Tokenizer, TriangleMesh};
+use crate::{MeshError, Result, Tokenizer};
 
 /// Most memory a face takes on its way from the file to its tokens; measured, and rounded up.
 const BYTES_PER_FACE: u64 = 1_000;
@@ -96,13 +96,6 @@ pub fn tokenize_file(
         },
         Err(error) => FileResult::failed(path, error),
     }
-}
-
-/// What every tokenizer makes of a mesh; those that begin with the same repair share it.
-fn encode_all(mesh: &TriangleMesh, tokenizers: &[Arc<dyn Tokenizer>]) -> Vec<Result<Encoding>> {
-    let repairs = Repairs::new(mesh);
-    let encode = |tokenizer: &Arc<dyn Tokenizer>| tokenizer.encode_sharing(&repairs);
-    tokenizers.iter().map(encode).collect()
 }
 
 /// The results of many files, in the order of the files, whatever the number of threads.
@@ -278,8 +271,10 @@ impl Work {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::repair::Repairs;
     use crate::tokenizer::silksong::Silksong;
     use crate::tokenizer::Grammar;
+    use crate::TriangleMesh;
 
     const LIMITS: FileLimits = FileLimits {
         time: Duration::from_secs(20),

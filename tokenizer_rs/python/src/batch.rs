@@ -1,14 +1,18 @@
 //! Batches: Python lists in, an Arrow record batch or a list out, the work in between without the GIL.
 
+use std::sync::Arc;
+
 use meshloom_tokenizer_core::batch;
 use meshloom_tokenizer_core::tokenizer::Encoding;
 use meshloom_tokenizer_core::{Result, Tokenizer, TriangleMesh};
 use pyo3::prelude::*;
-use pyo3::types::PyList;
+use pyo3::types::{PyDict, PyList};
 
 use crate::arrays::{mesh_from, mesh_to_arrays, tokens_from};
 use crate::columns::Columns;
+use crate::encoding::PyEncoding;
 use crate::error::{guarded, Failure, MeshError};
+use crate::tokenizer::PyTokenizer;
 
 /// The converted inputs and, for those that could not be converted, why.
 struct Inputs<T> {
@@ -92,6 +96,32 @@ pub fn decode_batch<'py>(
         }
     }
     Ok(list)
+}
+
+/// See the type stub.
+#[pyfunction]
+pub fn encode_all<'py>(
+    py: Python<'py>,
+    vertices: &Bound<'py, PyAny>,
+    faces: &Bound<'py, PyAny>,
+    tokenizers: &Bound<'py, PyDict>,
+) -> PyResult<Bound<'py, PyDict>> {
+    let mesh = mesh_from(vertices, faces)?;
+    let mut inner: Vec<Arc<dyn Tokenizer>> = Vec::new();
+    for tokenizer in tokenizers.values() {
+        inner.push(Arc::clone(&tokenizer.cast::<PyTokenizer>()?.get().0));
+    }
+    let encodings = guarded(py, || Ok(batch::encode_all(&mesh, &inner)));
+    let encodings = encodings.map_err(|failure| failure.into_error(py))?;
+    let dict = PyDict::new(py);
+    for (name, encoding) in tokenizers.keys().iter().zip(encodings) {
+        let value = match encoding {
+            Ok(encoding) => Bound::new(py, PyEncoding(encoding))?.into_any(),
+            Err(error) => Failure::from(error).into_object(py)?,
+        };
+        dict.set_item(name, value)?;
+    }
+    Ok(dict)
 }
 
 /// The encoding of one mesh, or why there is none.

@@ -16,6 +16,7 @@ mod grammar;
 mod loom;
 mod measure;
 mod merges;
+mod quality;
 mod read;
 mod repair;
 mod silksong;
@@ -47,6 +48,11 @@ fn tokenizer_rs(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<read::PyLoadedMesh>()?;
     module.add_function(wrap_pyfunction!(measure::adaptive_bits, module)?)?;
     module.add_function(wrap_pyfunction!(measure::measure, module)?)?;
+    module.add_function(wrap_pyfunction!(quality::measure_shape, module)?)?;
+    module.add_function(wrap_pyfunction!(quality::crossing_faces, module)?)?;
+    module.add_function(wrap_pyfunction!(quality::quantization_damage, module)?)?;
+    module.add_function(wrap_pyfunction!(quality::vertex_distance, module)?)?;
+    module.add_function(wrap_pyfunction!(batch::encode_all, module)?)?;
     module.add_function(wrap_pyfunction!(files::tokenize_files, module)?)?;
     module.add_function(wrap_pyfunction!(repair::repair, module)?)?;
     module.add_function(wrap_pyfunction!(read::read_mesh, module)?)?;
@@ -84,10 +90,14 @@ fn tokenizer_rs(module: &Bound<'_, PyModule>) -> PyResult<()> {
             "Tokenizer",
             "__version__",
             "adaptive_bits",
+            "crossing_faces",
+            "encode_all",
             "face_edges",
             "gltf_side_files",
             "learn_slots",
             "measure",
+            "measure_shape",
+            "quantization_damage",
             "read_mesh",
             "repair",
             "silksong_decode_between_layers",
@@ -96,6 +106,7 @@ fn tokenizer_rs(module: &Bound<'_, PyModule>) -> PyResult<()> {
             "silksong_encode_in_layer",
             "silksong_window_table",
             "tokenize_files",
+            "vertex_distance",
         ],
     )?;
     Ok(())

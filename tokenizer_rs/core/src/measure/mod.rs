@@ -1,9 +1,18 @@
 //! What a mesh is like, and how much information its tokens carry.
 
+pub mod bvh;
+pub mod distance;
 pub mod entropy;
+pub mod intersections;
 pub mod nominal;
+pub mod quantization;
+pub mod shape;
 pub mod topology;
 
+pub use distance::vertex_distance;
 pub use entropy::AdaptiveCoder;
+pub use intersections::crossing_faces;
 pub use nominal::nominal_bits;
+pub use quantization::{quantization_damage, Damage};
+pub use shape::{shape, Shape};
 pub use topology::{measure, Topology};

@@ -44,28 +44,7 @@ pub struct Topology {
 
 /// Measures a mesh after welding positions that are equal in single precision.
 pub fn measure(mesh: &TriangleMesh) -> Result<Topology> {
-    mesh.check()?;
-    // Adding zero turns -0 into +0, so that equal positions have equal bits.
-    let positions: Vec<[f32; 3]> = mesh
-        .vertices
-        .iter()
-        .map(|p| p.map(|x| x as f32 + 0.0))
-        .collect();
-    if let Some(v) = positions
-        .iter()
-        .position(|p| p.iter().any(|x| !x.is_finite()))
-    {
-        return Err(MeshError::InvalidInput(format!(
-            "vertex {v} has a coordinate too large for single precision; normalise the mesh first"
-        )));
-    }
-    let keys: Vec<[u32; 3]> = positions.iter().map(|p| p.map(f32::to_bits)).collect();
-    let first = first_of_equal(&keys);
-    let faces: Vec<Face> = mesh
-        .faces
-        .iter()
-        .map(|f| f.map(|v| first[v as usize]))
-        .collect();
+    let (positions, faces) = weld(mesh)?;
     let mut topology = Topology {
         faces: faces.len(),
         ..Topology::default()
@@ -98,6 +77,33 @@ pub fn measure(mesh: &TriangleMesh) -> Result<Topology> {
     count_edges(&half_edges, &mut topology);
     topology.non_manifold_vertices = n_non_manifold_vertices(positions.len(), &proper, &half_edges);
     Ok(topology)
+}
+
+/// Positions in single precision, and faces that name the first vertex of each distinct one.
+pub(crate) fn weld(mesh: &TriangleMesh) -> Result<(Vec<[f32; 3]>, Vec<Face>)> {
+    mesh.check()?;
+    // Adding zero turns -0 into +0, so that equal positions have equal bits.
+    let positions: Vec<[f32; 3]> = mesh
+        .vertices
+        .iter()
+        .map(|p| p.map(|x| x as f32 + 0.0))
+        .collect();
+    if let Some(v) = positions
+        .iter()
+        .position(|p| p.iter().any(|x| !x.is_finite()))
+    {
+        return Err(MeshError::InvalidInput(format!(
+            "vertex {v} has a coordinate too large for single precision; normalise the mesh first"
+        )));
+    }
+    let keys: Vec<[u32; 3]> = positions.iter().map(|p| p.map(f32::to_bits)).collect();
+    let first = first_of_equal(&keys);
+    let faces: Vec<Face> = mesh
+        .faces
+        .iter()
+        .map(|f| f.map(|v| first[v as usize]))
+        .collect();
+    Ok((positions, faces))
 }
 
 /// Number of faces with the corners of an earlier one.

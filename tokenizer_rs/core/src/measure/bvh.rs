@@ -1,0 +1,255 @@
+//! A tree of boxes around the triangles of a mesh: what lies near a point, what overlaps a box.
+
+/// Most triangles in a leaf.
+const LEAF_SIZE: usize = 4;
+
+/// An axis-aligned box, its borders included.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Aabb {
+    /// Lowest corner.
+    pub low: [f64; 3],
+    /// Highest corner.
+    pub high: [f64; 3],
+}
+
+impl Aabb {
+    const EMPTY: Self = Self {
+        low: [f64::INFINITY; 3],
+        high: [f64::NEG_INFINITY; 3],
+    };
+
+    /// The smallest box around points.
+    pub fn around<'a>(points: impl IntoIterator<Item = &'a [f64; 3]>) -> Self {
+        let mut bounds = Self::EMPTY;
+        for point in points {
+            bounds.extend(&Self {
+                low: *point,
+                high: *point,
+            });
+        }
+        bounds
+    }
+
+    fn extend(&mut self, other: &Self) {
+        for axis in 0..3 {
+            self.low[axis] = self.low[axis].min(other.low[axis]);
+            self.high[axis] = self.high[axis].max(other.high[axis]);
+        }
+    }
+
+    /// Whether the boxes have a point in common.
+    pub fn overlaps(&self, other: &Self) -> bool {
+        (0..3).all(|axis| self.low[axis] <= other.high[axis] && other.low[axis] <= self.high[axis])
+    }
+
+    /// Length of each side.
+    pub fn extents(&self) -> [f64; 3] {
+        [0, 1, 2].map(|axis| (self.high[axis] - self.low[axis]).max(0.0))
+    }
+
+    /// Squared length of the diagonal.
+    pub fn squared_diagonal(&self) -> f64 {
+        self.extents().iter().map(|x| x * x).sum()
+    }
+
+    fn squared_distance(&self, point: &[f64; 3]) -> f64 {
+        let outside = |axis: usize| {
+            (self.low[axis] - point[axis])
+                .max(point[axis] - self.high[axis])
+                .max(0.0)
+        };
+        (0..3).map(|axis| outside(axis).powi(2)).sum()
+    }
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Node {
+    bounds: Aabb,
+    /// First item of a leaf, or index of the second child; the first child follows its parent.
+    start: u32,
+    /// Items of a leaf, 0 of an inner node.
+    n_items: u32,
+}
+
+/// A bounding-volume hierarchy over boxes.
+#[derive(Debug, Clone, Default)]
+pub struct Bvh {
+    nodes: Vec<Node>,
+    items: Vec<u32>,
+}
+
+impl Bvh {
+    /// Builds the tree by splitting at the median along the longest side. Cost O(n log^2 n).
+    pub fn new(boxes: &[Aabb]) -> Self {
+        let mut tree = Self {
+            nodes: Vec::with_capacity(boxes.len()),
+            items: (0..boxes.len() as u32).collect(),
+        };
+        if !boxes.is_empty() {
+            tree.split(boxes, 0, boxes.len());
+        }
+        tree
+    }
+
+    fn split(&mut self, boxes: &[Aabb], start: usize, end: usize) {
+        let mut bounds = Aabb::EMPTY;
+        for &item in &self.items[start..end] {
+            bounds.extend(&boxes[item as usize]);
+        }
+        let at = self.nodes.len();
+        self.nodes.push(Node {
+            bounds,
+            start: start as u32,
+            n_items: (end - start) as u32,
+        });
+        if end - start <= LEAF_SIZE {
+            return;
+        }
+        let extents = bounds.extents();
+        let longest = (1..3).fold(0, |best, axis| {
+            if extents[axis] > extents[best] {
+                axis
+            } else {
+                best
+            }
+        });
+        let center = |item: &u32| {
+            let item = &boxes[*item as usize];
+            item.low[longest] + item.high[longest]
+        };
+        let middle = (start + end) / 2;
+        self.items[start..end].select_nth_unstable_by(middle - start, |a, b| {
+            center(a).total_cmp(&center(b)).then(a.cmp(b))
+        });
+        self.split(boxes, start, middle);
+        let second = self.nodes.len() as u32;
+        self.split(boxes, middle, end);
+        self.nodes[at].start = second;
+        self.nodes[at].n_items = 0;
+    }
+
+    /// Calls `visit` with every item whose leaf overlaps `bounds`, until it returns false.
+    pub fn overlapping(&self, bounds: &Aabb, mut visit: impl FnMut(u32) -> bool) {
+        let mut stack = vec![0_u32];
+        while let Some(at) = stack.pop() {
+            let Some(node) = self.nodes.get(at as usize) else {
+                return;
+            };
+            if !node.bounds.overlaps(bounds) {
+                continue;
+            }
+            if node.n_items == 0 {
+                stack.extend([node.start, at + 1]);
+                continue;
+            }
+            for &item in self.leaf(node) {
+                if !visit(item) {
+                    return;
+                }
+            }
+        }
+    }
+
+    /// Least of `bound` and of `squared_distance` over all items; no more is looked for once it is at most
+    /// `enough`.
+    pub fn nearest(
+        &self,
+        point: &[f64; 3],
+        bound: f64,
+        enough: f64,
+        mut squared_distance: impl FnMut(u32) -> f64,
+    ) -> f64 {
+        let mut best = bound;
+        let mut stack = vec![(0_u32, 0.0)];
+        while let Some((at, distance)) = stack.pop() {
+            if best <= enough {
+                break;
+            }
+            let Some(node) = self.nodes.get(at as usize) else {
+                break;
+            };
+            if distance >= best {
+                continue;
+            }
+            if node.n_items > 0 {
+                for &item in self.leaf(node) {
+                    best = best.min(squared_distance(item));
+                }
+                continue;
+            }
+            let of = |child: u32| {
+                let bounds = &self.nodes[child as usize].bounds;
+                (child, bounds.squared_distance(point))
+            };
+            let (first, second) = (of(at + 1), of(node.start));
+            // The nearer one is taken first.
+            if first.1 <= second.1 {
+                stack.extend([second, first]);
+            } else {
+                stack.extend([first, second]);
+            }
+        }
+        best
+    }
+
+    fn leaf(&self, node: &Node) -> &[u32] {
+        &self.items[node.start as usize..(node.start + node.n_items) as usize]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_overlap_is_visited_once() {
+        let at = |i: u32| {
+            let x = f64::from(i * 7919 % 101);
+            let y = f64::from(i * 104_729 % 97);
+            Aabb {
+                low: [x, y, 0.0],
+                high: [x + 5.0, y + 5.0, 0.0],
+            }
+        };
+        let boxes: Vec<Aabb> = (0..200).map(at).collect();
+        let tree = Bvh::new(&boxes);
+        for bounds in &boxes {
+            let mut found = Vec::new();
+            tree.overlapping(bounds, |item| {
+                if boxes[item as usize].overlaps(bounds) {
+                    found.push(item);
+                }
+                true
+            });
+            found.sort_unstable();
+            let expected: Vec<u32> = (0..200)
+                .filter(|&i| boxes[i as usize].overlaps(bounds))
+                .collect();
+            assert_eq!(found, expected);
+        }
+    }
+
+    #[test]
+    fn the_nearest_is_that_of_all() {
+        let points: Vec<[f64; 3]> = (0..300_u32)
+            .map(|i| [i * 7919 % 101, i * 104_729 % 97, i * 31 % 89].map(f64::from))
+            .collect();
+        let boxes: Vec<Aabb> = points.iter().map(|p| Aabb::around([p])).collect();
+        let tree = Bvh::new(&boxes);
+        let squared = |a: &[f64; 3], b: &[f64; 3]| (0..3).map(|i| (a[i] - b[i]).powi(2)).sum();
+        for i in 0..50 {
+            let point = [f64::from(i) * 2.3, f64::from(i), 100.0 - f64::from(i)];
+            let expected = points
+                .iter()
+                .map(|p| squared(p, &point))
+                .fold(f64::INFINITY, f64::min);
+            let of = |item: u32| squared(&points[item as usize], &point);
+            assert_eq!(
+                tree.nearest(&point, f64::INFINITY, 0.0, of),
+                expected,
+                "point {i}"
+            );
+        }
+        assert_eq!(Bvh::new(&[]).nearest(&[0.0; 3], 2.0, 0.0, |_| 0.0), 2.0);
+    }
+}
