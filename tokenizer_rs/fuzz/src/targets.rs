@@ -1,6 +1,6 @@
 //! The targets and what each of them claims.
 
-use meshloom_tokenizer_core::measure::measure;
+use meshloom_tokenizer_core::measure::{crossing_faces, measure, quantization_damage, shape};
 use meshloom_tokenizer_core::read::{read, Format, ReadLimits};
 use meshloom_tokenizer_core::repair::{check_guarantees, repair_grid_mesh, RepairOptions};
 use meshloom_tokenizer_core::tokenizer::loom::table::SlotTable;
@@ -180,5 +180,16 @@ fn measuring(data: &[u8]) {
     if let Ok(counts) = measure(&mesh) {
         assert!(counts.boundary_edges <= counts.edges);
         assert!(counts.components <= counts.faces.max(counts.vertices));
+    }
+    if let Ok(shape) = shape(&mesh) {
+        assert!((0.0..=1.0).contains(&shape.sliver_share));
+        assert!((0.0..=1.0).contains(&shape.consistent_share));
+        assert!(shape.area.is_finite() && shape.extents.is_sorted());
+    }
+    if let Ok(Some(crossing)) = crossing_faces(&mesh, 10_000) {
+        assert_eq!(crossing.len(), mesh.faces.len());
+    }
+    if let Ok(damage) = quantization_damage(&mesh, &[1, 7]) {
+        assert!(damage.iter().all(|d| d.dropped_faces <= mesh.faces.len()));
     }
 }
