@@ -6,13 +6,12 @@ from pathlib import Path
 
 import polars as pl
 
-from pipelines.fetching import ContentStore, stored_paths
 from pipelines.mesh_steps import MeasuredMesh, ReadTask, read_and_measure
 from pipelines.reasons import Reason, Stage
 from pipelines.settings import CurationSettings
-from pipelines.sources import RawFile, Source, shard_files
-from pipelines.sources.files import uri_path
+from pipelines.sources import Source
 from pipelines.stages import PartitionResult, Progress, no_progress
+from pipelines.stages.contents import ShardContents
 from pipelines.stages.geometry import GeometryWriter
 from pipelines.stages.partitions import IDENTITY, Row, StageWork, n_rows_on_disk, run_partitions
 from pipelines.storage import DataFolder, ShardKey, fingerprint, write_table
@@ -49,7 +48,7 @@ class _ReadAndMeasure(StageWork):
         self.data = data
         self.limits = settings.limits.model_dump(exclude={"workers"})
         self.sources = sources
-        self.store = ContentStore(Path(settings.fetch.store) if settings.fetch.store else data.store)
+        self.curation = settings
 
     def fingerprint(self, key: ShardKey) -> str:
         return fingerprint(self.stage, VERSION, self.limits, [self.data.table(Stage.RAW_MESHES, key)])
@@ -62,24 +61,16 @@ class _ReadAndMeasure(StageWork):
 
     def tasks(self, key: ShardKey) -> Iterator[tuple[Row, ReadTask | Failed]]:
         rows = pl.read_parquet(self.data.table(Stage.RAW_MESHES, key), columns=[*IDENTITY, "format"])
-        contents: dict[str, RawFile] | None = None
-        stored = stored_paths(self.store, key)
+        contents = ShardContents(self.data, self.curation, self.sources, key)
         for row in rows.iter_rows(named=True):
-            if row["uri"].startswith("file://") and row["uri"] not in stored:
-                yield row, ReadTask(row["format"], row["sha256"], uri_path(row["uri"]))
-                continue
-            if row["uri"] in stored:
-                yield row, ReadTask(row["format"], row["sha256"], stored[row["uri"]])
-                continue
-            if contents is None:
-                contents = {file.uri: file for file in shard_files(self.sources, key.source, key.shard)}
-            file = contents.get(row["uri"])
-            if file is None or file.remote is not None:
+            content = contents.of(row["uri"])
+            if content is None:
                 detail = "its source is not among those given, or its bytes are gone; give it and run again"
                 yield row, Failed(Reason.UNREADABLE_FILE, detail)
-                continue
-            source = next(source for source in self.sources if source.name == key.source)
-            yield row, ReadTask(row["format"], row["sha256"], None, source.read_bytes(file))
+            elif isinstance(content, bytes):
+                yield row, ReadTask(row["format"], row["sha256"], None, content)
+            else:
+                yield row, ReadTask(row["format"], row["sha256"], content)
 
     def writer(self, key: ShardKey, fingerprint: str, stack: ExitStack) -> "_MeshTableWriter":
         return _MeshTableWriter(self.data, key, fingerprint, stack)

@@ -13,9 +13,9 @@ from pipelines.quality import Columns, QualityTask, measure_task
 from pipelines.reasons import Reason, Stage
 from pipelines.rule_columns import QUALITY
 from pipelines.settings import CurationSettings
-from pipelines.sources import RawFile, Source, shard_files
-from pipelines.sources.files import uri_path
+from pipelines.sources import Source
 from pipelines.stages import PartitionResult, Progress, no_progress
+from pipelines.stages.contents import ShardContents
 from pipelines.stages.geometry import read_geometry
 from pipelines.stages.partitions import IDENTITY, Row, StageWork, n_rows_on_disk, run_partitions
 from pipelines.stages.tokens import tokenizer_version
@@ -54,6 +54,7 @@ class _MeasureQuality(StageWork):
     def __init__(self, data: DataFolder, settings: CurationSettings, sources: list[Source]):
         self.function = measure_task
         self.data = data
+        self.curation = settings
         self.quality = settings.quality
         self.faces_limit = settings.faces_limit
         self.settings = {
@@ -78,31 +79,20 @@ class _MeasureQuality(StageWork):
         rows = pl.read_parquet(self.data.table(Stage.MESH_TABLE, key), columns=list(IDENTITY))
         listed = pl.read_parquet(self.data.table(Stage.RAW_MESHES, key), columns=["mesh_id", "format"])
         formats = dict(listed.iter_rows())
-        contents: dict[str, RawFile] | None = None
+        contents = ShardContents(self.data, self.curation, self.sources, key)
         meshes = read_geometry(self.data.geometry(key))
         for row, (mesh_id, vertices, faces) in zip(rows.iter_rows(named=True), meshes, strict=True):
             if mesh_id != row["mesh_id"]:
                 raise ValueError(
                     f"{self.data.geometry(key)} does not belong to its mesh table; delete it and run again"
                 )
-            path, content = None, None
-            if formats[mesh_id] not in _FORMATS_WITH_FLAGS:
-                content = b""
-            elif row["uri"].startswith("file://"):
-                path = uri_path(row["uri"])
-            else:
-                if contents is None:
-                    contents = {file.uri: file for file in shard_files(self.sources, key.source, key.shard)}
-                content = self._content(contents.get(row["uri"]))
+            has_flags = formats[mesh_id] in _FORMATS_WITH_FLAGS
+            found = contents.of(row["uri"]) if has_flags else b""
+            path, content = (found, None) if isinstance(found, Path) else (None, found)
             yield (
                 row,
                 QualityTask(vertices, faces, formats[mesh_id], path, content, self.quality, self.faces_limit),
             )
-
-    def _content(self, file: RawFile | None) -> bytes | None:
-        """Bytes of a file without a path; None where no source given has it."""
-        sources = [source for source in self.sources if file is not None and source.name == file.source]
-        return sources[0].read_bytes(file) if file is not None and sources else None
 
     def writer(self, key: ShardKey, fingerprint: str, stack: ExitStack) -> "_QualityWriter":
         return _QualityWriter(self.data.table(self.stage, key), fingerprint)
