@@ -60,3 +60,5 @@ class Reason(StrEnum):
     RULE_COMPRESSION = "RULE_COMPRESSION"
     RULE_EXACT = "RULE_EXACT"
     RULE_NEVER = "RULE_NEVER"  # a preset whose rule no mesh can meet
+    # curated: copies
+    DUPLICATE = "DUPLICATE"  # a copy, or nearly, of the mesh that stands for its cluster

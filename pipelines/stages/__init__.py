@@ -1,4 +1,7 @@
-"""The stages, each over any set of partitions: raw_meshes, mesh_table, tokens, curated, shards."""
+"""The stages over any set of partitions: raw_meshes, mesh_table, tokens, descriptors, curated, shards.
+
+Between descriptors and curated, `duplicates` looks at all partitions at once.
+"""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field

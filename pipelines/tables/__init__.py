@@ -8,6 +8,7 @@ from pipelines.reasons import Stage
 from pipelines.tables.base import REASONS, SPLITS, Table, column_docs, polars_schema, validate
 from pipelines.tables.comparison import ComparedMeshes, TokenizerSummary, TokenizerTimes, TokenizerTrials
 from pipelines.tables.data_set import Curated, ShardIndex
+from pipelines.tables.duplicates import MATCHES, Descriptors, DuplicatePairs, Duplicates
 from pipelines.tables.files import Ledger, RawMeshes, Rejected
 from pipelines.tables.meshes import Geometry, MeshTable
 from pipelines.tables.tokens import SILKSONG_COLUMNS, Tokens
@@ -20,12 +21,16 @@ STAGE_TABLES: dict[Stage, type[Table]] = {
 }
 
 __all__ = [
+    "MATCHES",
     "REASONS",
     "SILKSONG_COLUMNS",
     "SPLITS",
     "STAGE_TABLES",
     "ComparedMeshes",
     "Curated",
+    "Descriptors",
+    "DuplicatePairs",
+    "Duplicates",
     "Geometry",
     "Ledger",
     "MeshTable",
