@@ -13,11 +13,13 @@ from assets_defs.checks import SCHEMA
 from assets_defs.definitions import defs
 
 PROJECT = Path(__file__).parents[1]
-TABLES = ["raw_meshes", "mesh_table", "tokens", "curated", "shards", "ledger"]
+TABLES = ["raw_meshes", "mesh_table", "tokens", "descriptors", "duplicates", "curated", "shards", "ledger"]
 LINEAGE = [
     "raw_meshes",
     "mesh_table",
     "tokens",
+    "descriptors",
+    "duplicates",
     "curated",
     "shards",
     "dataset",

@@ -4,6 +4,7 @@ import dagster as dg
 import polars as pl
 
 from assets_defs.checks import check_complete, check_schema, check_stage, complete_spec, schema_spec
+from assets_defs.curate.duplicates import duplicates
 from assets_defs.partitions import one_run_for_all, shard_keys_of, source_shards
 from assets_defs.reporting import (
     DATA_SET_TAG,
@@ -25,15 +26,15 @@ from pipelines.tables import Curated, Ledger, ShardIndex
     group_name="curate",
     kinds={"parquet", "polars"},
     owners=OWNERS,
-    code_version="1",
+    code_version="2",
     partitions_def=source_shards,
     backfill_policy=one_run_for_all,
-    deps=[tokens],
+    deps=[tokens, duplicates],
     metadata=definition_metadata(Curated),
     check_specs=[schema_spec("curated")],
 )
 def curated(context: dg.AssetExecutionContext, data_set: DataSetResource) -> dg.MaterializeResult:
-    """Meshes that every rule of the preset keeps, each with its split."""
+    """Meshes that every rule of the preset keeps, one of each cluster of copies, each with its split."""
     from pipelines.stages.curated import build_curated
 
     keys = shard_keys_of(context, data_set)

@@ -5,16 +5,19 @@ print(duplicate_report(DataFolder(Path("data")), SplitSettings()).summary())
 
 from dataclasses import dataclass
 
+import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
 from pipelines.reasons import Stage
 from pipelines.settings import SplitSettings
 from pipelines.stages.curated import split_of
 from pipelines.stages.duplicates import DUPLICATES
-from pipelines.storage import DataFolder
+from pipelines.storage import DataFolder, ShardKey
 from pipelines.tables import MATCHES
 
 LISTED_CLUSTERS = 10
+SHOWN_MESHES = 24
 
 
 @dataclass(frozen=True)
@@ -73,6 +76,31 @@ def duplicate_report(data: DataFolder, split: SplitSettings) -> DuplicateReport:
         n_leaks_by_file=int(clusters["leaks"].sum()),
         n_leaks=_leaks(data),
     )
+
+
+def largest_cluster_sheet(data: DataFolder, report: DuplicateReport) -> bytes | None:
+    """PNG of meshes of the largest cluster, as loaded, the representative first; None where there is none."""
+    from pipelines.pictures import contact_sheet
+
+    if report.largest.is_empty():
+        return None
+    members = data.scan(DUPLICATES).filter(cluster=report.largest["cluster"][0]).collect()
+    shown = members.sort(["match", "mesh_id"], nulls_last=False).head(SHOWN_MESHES)
+    keys = {ShardKey(*row) for row in shown.select("source", "shard").iter_rows()}
+    names = pl.scan_parquet([data.table(Stage.RAW_MESHES, key) for key in sorted(keys)])
+    meshes = (
+        pl.scan_parquet([data.geometry(key) for key in sorted(keys)])
+        .filter(pl.col("mesh_id").is_in(shown["mesh_id"].to_list()))
+        .join(names.select("mesh_id", "name"), on="mesh_id")
+        .collect()
+    )
+    by_id = {row["mesh_id"]: row for row in meshes.rows(named=True)}
+    rows = [by_id[mesh_id] for mesh_id in shown["mesh_id"]]
+    return contact_sheet([(row["name"], _triples(row["vertices"]), _triples(row["faces"])) for row in rows])
+
+
+def _triples(flat: list[float]) -> NDArray:
+    return np.asarray(flat).reshape(-1, 3)
 
 
 def _between_sources(copies: pl.DataFrame, clusters: pl.DataFrame) -> pl.DataFrame:
