@@ -21,7 +21,7 @@ from pipelines.furniture import FAMILIES, build
 from pipelines.stages.duplicates import CANDIDATE_DISTANCE
 
 VARIANTS = 8
-NOISE = 0.01
+NOISE = 0.05
 PLANTED_SHARE = 0.01
 PLANTED_DISTANCE = 0.02
 

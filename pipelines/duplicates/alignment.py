@@ -20,7 +20,7 @@ TOLERANCE = 0.02
 """At most so far apart are two vertices that coincide, in root mean square radii."""
 SPACING_SHARE = 0.3
 """Nor farther than this share of the vertices' median spacing: dense vertices coincide by chance."""
-ANCHORS = 6
+ANCHORS = 8
 POSES = 96
 PROBES = 64
 ENOUGH = 0.95
@@ -70,7 +70,7 @@ def _best_pose(
     """Orthogonal matrix (3, 3) for which most of some `fewer @ matrix` lie on a vertex of the other mesh."""
     probes = fewer[np.linspace(0, len(fewer) - 1, min(PROBES, len(fewer))).astype(int)]
     best, best_share = None, 0.0
-    for anchor in fewer[:ANCHORS]:
+    for anchor in fewer[np.linspace(0, len(fewer) // 2, ANCHORS).astype(int)]:
         beside = np.linalg.norm(np.cross(anchor, fewer), axis=1)
         if beside.max() < SLACK:
             continue

@@ -9,10 +9,13 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
-from pipelines.duplicates.descriptor import DEGREES, SHELLS, UNIT
+from pipelines.duplicates.descriptor import DEGREES, SHELLS, SIZE, UNIT
 
-COARSE = np.array([shell * DEGREES + degree for shell in range(1, SHELLS - 2) for degree in (0, 1, 2)])
-"""The numbers that vary most: the low degrees of the middle shells."""
+_SHELL_AND_DEGREE = ((1, 0), (2, 0), (2, 2), (3, 0), (3, 2), (4, 0), (4, 2), (5, 0))
+COARSE = np.array(
+    [shell * DEGREES + degree for shell, degree in _SHELL_AND_DEGREE] + list(range(SHELLS * DEGREES, SIZE))
+)
+"""The twelve numbers that vary most between real meshes: low degrees of the middle shells, and the normals."""
 NEIGHBOURS = 8
 """At most so many neighbours of a descriptor are returned."""
 COARSE_NEIGHBOURS = 64

@@ -30,9 +30,9 @@ from pipelines.workers import Ok, map_capped, n_workers
 VERSION = 1
 DUPLICATES = "duplicates"
 """Folder of the tables, and `stage` where one is asked for."""
-CANDIDATE_DISTANCE = 0.03
+CANDIDATE_DISTANCE = 0.05
 """Meshes whose descriptors are farther apart are not compared."""
-SHARED_OF_FEWER, SHARED_OF_MORE = 0.85, 0.79
+SHARED_OF_FEWER, SHARED_OF_MORE = 0.85, 0.77
 """A duplicate shares at least so many of its vertices: one in ten may go, and its neighbours may move."""
 SAME_SURFACE_DISTANCE, SAME_SURFACE_SHARED = 0.003, 0.95
 """The same surface cut into more triangles: the vertices of the coarser mesh are all there."""

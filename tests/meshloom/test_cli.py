@@ -37,6 +37,17 @@ def test_curate_makes_every_table(tmp_path: Path, torus: Path) -> None:
     assert list((tmp_path / "out/shards").glob("*.tar"))
 
 
+def test_duplicates_tells_what_curate_found(tmp_path: Path, torus: Path) -> None:
+    mesh = trimesh.load(torus, process=False)
+    mesh.apply_transform(trimesh.transformations.rotation_matrix(0.7, [1, 2, 3]))
+    mesh.export(tmp_path / "turned.ply")
+    assert meshloom("curate", f"local:{tmp_path}", "--out", tmp_path / "out").returncode == 0
+    done = meshloom("duplicates", tmp_path / "out")
+    assert done.returncode == 0, done.stderr
+    assert "1 of 2 meshes are copies (0 by file, 0 by geometry, 1 by near), in 1 clusters" in done.stdout
+    assert str(tmp_path / "out/tables/duplicate_pairs.parquet") in done.stdout
+
+
 def test_tokenize_saves_what_the_tokenizer_gives(tmp_path: Path, torus: Path) -> None:
     done = meshloom("tokenize", torus, "--out", tmp_path / "tokens.npy")
     assert done.returncode == 0, done.stderr
@@ -125,6 +136,7 @@ def test_compare_tokenizers_says_what_it_found_and_where(tmp_path: Path, torus: 
         (("curate", "builtin:", "--out", "OUT", "--preset", "silksong-v99"), "silksong-v11"),
         (("train", "demo", "schedule.stepz=1", "--data", "OUT", "--out", "OUT/run"), "schedule.stepz"),
         (("tokenize", "OUT/absent.obj"), "absent.obj"),
+        (("duplicates", "OUT/absent"), "absent"),
         (("compare-tokenizers", "OUT/absent"), "absent"),
         (("compare-tokenizers", "OUT", "--tokenizers", "bpt", "--out", "OUT/c"), "no mesh"),
         (("inspect", "OUT/absent.obj"), "absent.obj"),

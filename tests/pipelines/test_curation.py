@@ -70,6 +70,8 @@ def test_every_file_is_kept_or_has_a_reason(made):
         "raw_meshes",
         "mesh_table",
         "tokens",
+        "descriptors",
+        "duplicates",
         "curated",
         "shards",
     ]
@@ -127,7 +129,7 @@ def test_a_new_file_changes_one_partition_and_leaving_ends_as_before(tmp_path):
     write_furniture(meshes / "more", 1, ("chair",))
     second = curate([f"local:{meshes}"], data, SETTINGS)
     assert second.n_files == first.n_files + 1
-    assert [stage.n_partitions - stage.n_current for stage in second.stages] == [1] * 5
+    assert [stage.n_partitions - stage.n_current for stage in second.stages] == [1] * 7
     assert second.version != first.version
     (meshes / "more" / "builtin-chair-000.glb").unlink()
     third = curate([f"local:{meshes}"], data, SETTINGS)

@@ -1,16 +1,17 @@
 """The index against all pairs, and the comparison of two meshes."""
 
 import numpy as np
+import polars as pl
 import pytest
 
 from pipelines.duplicates import describe, neighbours_within, shared_vertices
-from pipelines.duplicates.clusters import connected, licence_rank
-from pipelines.duplicates.descriptor import SIZE, UNIT
-from pipelines.duplicates.search import NEIGHBOURS
+from pipelines.duplicates.clusters import assign_clusters, connected, licence_rank
+from pipelines.duplicates.descriptor import LANDMARK_UNIT, SIZE, UNIT
+from pipelines.duplicates.search import COARSE, NEIGHBOURS
 from pipelines.furniture import build
 from tests.pipelines.duplicates.copies import decimated, moved
 
-RADIUS = 0.03
+RADIUS = 0.05
 
 
 def crowd(n: int, spread: float) -> np.ndarray:
@@ -95,3 +96,84 @@ def test_licences_from_open_to_unknown():
     same = {"cc0": 0, "Public Domain": 0, "by": 1, "MIT": 1, "by-sa": 2, "by-nc-sa": 3, "by-nd": 3, "": 4}
     assert {text: licence_rank(text) for text in same} == same
     assert licence_rank(None) == 4
+
+
+def test_numbers_that_the_index_leaves_out_count_in_the_end():
+    rows = np.full((3, SIZE), 30_000, dtype=np.uint16)
+    left_out = np.setdiff1d(np.arange(SIZE), COARSE)[0]
+    rows[1, left_out] += int(1.5 * RADIUS / UNIT)
+    rows[2, left_out] -= int(0.9 * RADIUS / UNIT)
+    pairs, distances = neighbours_within(rows, RADIUS)
+    assert pairs.tolist() == [[0, 2]]
+    assert distances == pytest.approx([0.9 * RADIUS], abs=2 * UNIT)
+
+
+def cloud(n: int, n_axes: int = 3) -> np.ndarray:
+    """Landmarks without symmetry, in a ball or a disc, the farthest first."""
+    points = np.zeros((n, 3))
+    points[:, :n_axes] = np.random.default_rng(6).uniform(-1, 1, (n, n_axes))
+    return points[np.argsort(-np.linalg.norm(points, axis=1))]
+
+
+def as_landmarks(points: np.ndarray) -> np.ndarray:
+    return np.rint(points / LANDMARK_UNIT).astype(np.int16)
+
+
+def test_mirror_images_are_laid_on_one_another():
+    points = cloud(100)
+    found = shared_vertices(as_landmarks(points), as_landmarks(points * [1, 1, -1]))
+    assert found == (1, 1)
+
+
+def test_a_centroid_that_moved_is_moved_back():
+    points = cloud(1000, n_axes=2)
+    found = shared_vertices(as_landmarks(points), as_landmarks(points * 1.003 + [0.012, 0, 0]))
+    assert min(found) > 0.99
+
+
+def test_dense_vertices_do_not_coincide_by_chance():
+    points, others = cloud(1500, n_axes=2), cloud(3000, n_axes=2)[::2]
+    assert max(shared_vertices(as_landmarks(points), as_landmarks(others))) < 0.6
+
+
+def meshes(**columns: list) -> pl.DataFrame:
+    """Four meshes of one component, alike but for the columns given."""
+    alike = {
+        "mesh_id": list("abcd"),
+        "uri": [f"file:///{name}" for name in "abcd"],
+        "sha256": ["1", "2", "3", "4"],
+        "shape": ["s"] * 4,
+        "component": [0] * 4,
+        "is_kept": [True] * 4,
+        "licence": ["MIT"] * 4,
+        "exact": [True] * 4,
+        "n_faces": [10] * 4,
+    }
+    return pl.DataFrame({**alike, **columns})
+
+
+@pytest.mark.parametrize(
+    ("columns", "representative"),
+    [
+        ({}, "a"),
+        ({"sha256": ["2", "2", "1", "1"]}, "c"),
+        ({"n_faces": [10, None, 10, 12]}, "d"),
+        ({"n_faces": [10, 9, 10, 12], "exact": [False, True, None, False]}, "b"),
+        ({"exact": [False, False, True, True], "licence": ["cc0", "by", "by", None]}, "a"),
+        ({"licence": ["cc0", "by-nc", "by-sa", None], "is_kept": [False, True, True, True]}, "c"),
+        ({"is_kept": [False, False, False, True], "licence": ["cc0", "cc0", "cc0", None]}, "d"),
+    ],
+)
+def test_who_stands_for_a_cluster(columns, representative):
+    clusters = assign_clusters(meshes(**columns))
+    assert clusters["representative"].to_list() == [representative] * 4
+    assert clusters["cluster"].to_list() == [min(clusters["sha256"])] * 4
+    assert clusters.filter(pl.col("match").is_null())["mesh_id"].to_list() == [representative]
+
+
+def test_how_copies_are_alike():
+    clusters = assign_clusters(meshes(sha256=["1", "1", "2", "3"], shape=["s", "s", "s", "t"]))
+    assert clusters["match"].to_list() == [None, "file", "geometry", "near"]
+    apart = assign_clusters(meshes(component=[0, 1, 0, 2]))
+    assert apart["cluster"].to_list() == ["1", "2", "1", "4"]
+    assert apart["n_meshes"].to_list() == [2, 1, 2, 1]
