@@ -125,6 +125,14 @@ def rules(
 
 
 @app.command()
+def duplicates(data: Annotated[Path, typer.Argument(help="Folder that `curate` made.")]) -> None:
+    """Which meshes are copies of others, between which sources, and what the split keeps apart."""
+    from meshloom import commands
+
+    commands.duplicates(data)
+
+
+@app.command()
 def train(
     config: Annotated[str, typer.Argument(help="Experiment: a YAML file or a name in configs/experiments.")],
     overrides: Annotated[

@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import yaml
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
@@ -103,6 +104,30 @@ def rules(preset: str, data: Path, picture: Path | None) -> None:
     if picture is not None:
         write_bytes(picture, funnel_plot(funnel))
         console.print(f"written: {picture}", markup=False, soft_wrap=True)
+
+
+def duplicates(data: Path) -> None:
+    """Print how many copies a data set has, the largest clusters, and what lies between sources."""
+    from pipelines.duplicates.report import duplicate_report
+    from pipelines.manifest import read_manifest
+    from pipelines.settings import SplitSettings
+    from pipelines.storage import DataFolder
+
+    folder = DataFolder(data)
+    split = SplitSettings.model_validate(read_manifest(folder)["settings"]["split"])
+    report = duplicate_report(folder, split)
+    console.print(report.summary(), soft_wrap=True)
+    between = Table("source", "and source", "clusters", "leaks file by file", title="copies between sources")
+    for pair in report.sources.iter_rows():
+        between.add_row(*map(str, pair))
+    largest = Table("meshes", "representative", "sources", title="largest clusters")
+    for row in report.largest.rows(named=True):
+        largest.add_row(str(row["n_meshes"]), escape(row["representative"]), ", ".join(row["sources"]))
+    if report.n_clusters:
+        console.print(between, largest)
+    console.print(
+        f"every mesh: {folder.tables}/duplicates; every pair: {folder.duplicate_pairs}", soft_wrap=True
+    )
 
 
 def train(config: str, overrides: list[str], data: Path, run: Path, resume: bool) -> int:
@@ -211,8 +236,6 @@ def repair(mesh: Path, out: Path, resolution: int) -> None:
 
 def inspect(mesh: Path, tokenizer: str, resolution: int | None, out: Path | None) -> None:
     """Print measures before and after repair, and how the mesh tokenises; write picture and page."""
-    from rich.markup import escape
-
     from pipelines.inspection import inspect_mesh, write_inspection
 
     loaded = read_file(mesh)

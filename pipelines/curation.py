@@ -25,6 +25,8 @@ from pipelines.settings import CurationSettings
 from pipelines.sources import Source, parse_sources
 from pipelines.stages import PartitionResult, Progress, no_progress
 from pipelines.stages.curated import build_curated
+from pipelines.stages.descriptors import DESCRIPTORS, build_descriptors
+from pipelines.stages.duplicates import DUPLICATES, build_duplicates
 from pipelines.stages.mesh_table import build_mesh_table
 from pipelines.stages.quality import QUALITY, build_quality
 from pipelines.stages.raw_meshes import build_raw_meshes
@@ -137,6 +139,8 @@ def curate_parsed(
             _timed(Stage.MESH_TABLE, build_mesh_table, data, settings, parsed, None, progress),
             _timed(QUALITY, build_quality, data, settings, parsed, None, progress),
             _timed(Stage.TOKENS, build_tokens, data, settings, None, progress),
+            _timed(DESCRIPTORS, build_descriptors, data, settings, None, progress),
+            _timed(DUPLICATES, build_duplicates, data, settings, progress),
             _timed(Stage.CURATED, build_curated, data, settings, None, progress),
             _timed(SHARDS, build_shards, data, settings, None, progress),
         ]

@@ -82,3 +82,5 @@ class Reason(StrEnum):
     RULE_QUANTIZATION = "RULE_QUANTIZATION"  # the grid loses too much of it
     RULE_EXTENT = "RULE_EXTENT"  # the bounding box is too flat or too long
     RULE_NEVER = "RULE_NEVER"  # a preset whose rule no mesh can meet
+    # curated: copies
+    DUPLICATE = "DUPLICATE"  # a copy, or nearly, of the mesh that stands for its cluster

@@ -1,5 +1,7 @@
 """Everything that decides what a data set holds, as data."""
 
+from typing import Literal
+
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from pipelines.licences import LICENCES, normalize_licence
@@ -64,7 +66,7 @@ class FetchSettings(_Settings):
 
 
 class SplitSettings(_Settings):
-    """Shares of the held-out splits, decided by each file's own sha256."""
+    """Shares of the held-out splits, decided by the smallest sha256 of each cluster of copies."""
 
     val: float = Field(default=0.02, ge=0, lt=1)
     test: float = Field(default=0.05, ge=0, lt=1)
@@ -118,6 +120,10 @@ class CurationSettings(_Settings):
     decimate: DecimationSettings | None = None
     quality: QualitySettings = QualitySettings()
     split: SplitSettings = SplitSettings()
+    duplicates: Literal["keep_representative", "keep_all"] = Field(
+        default="keep_representative",
+        description="Of a cluster of copies keep one, or all; either way it lies on one side of the split.",
+    )
     samples_per_shard: int = Field(default=1000, ge=1)
     limits: WorkerLimits = WorkerLimits()
     fetch: FetchSettings = FetchSettings()

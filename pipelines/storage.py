@@ -7,6 +7,7 @@ a stage whose fingerprint is already on disk has nothing to do.
     DIR/tables/<stage>/<source>/<shard>.parquet       what a stage kept of one partition
     DIR/tables/rejected/<stage>/<source>/<shard>.parquet   what it rejected, and why
     DIR/tables/ledger/<source>/<shard>.parquet        one row per input file, kept or rejected
+    DIR/tables/duplicate_pairs.parquet                pairs of meshes that were compared, of all partitions
     DIR/geometry/<source>/<shard>.parquet             triangles as loaded (mesh_table) and cleaned (tokens)
     DIR/shards/*.tar, DIR/shards/index.parquet        WebDataset shards, and where each sample lies in them
     DIR/shards/ATTRIBUTION.md, DIR/shards/attribution.parquet   whom the meshes are owed to
@@ -97,6 +98,11 @@ class DataFolder:
     def geometry(self, key: ShardKey) -> Path:
         """Triangles as loaded, one row per row of mesh_table."""
         return self.root / "geometry" / key.source / f"{key.shard}.parquet"
+
+    @property
+    def duplicate_pairs(self) -> Path:
+        """Pairs of meshes that were compared, over all partitions."""
+        return self.tables / "duplicate_pairs.parquet"
 
     def partitions(self, stage: str) -> list[ShardKey]:
         """Partitions of `stage` that are on disk, in order."""

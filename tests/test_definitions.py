@@ -13,12 +13,15 @@ from assets_defs.checks import SCHEMA
 from assets_defs.definitions import defs
 
 PROJECT = Path(__file__).parents[1]
-TABLES = ["raw_meshes", "mesh_table", "quality", "tokens", "curated", "shards", "ledger"]
+TABLES = ["raw_meshes", "mesh_table", "quality", "tokens", "descriptors", "duplicates"]
+TABLES += ["curated", "shards", "ledger"]
 LINEAGE = [
     "raw_meshes",
     "mesh_table",
     "quality",
     "tokens",
+    "descriptors",
+    "duplicates",
     "curated",
     "shards",
     "dataset",

@@ -15,6 +15,7 @@ from assets_defs.checks import (
     schema_spec,
     volume_spec,
 )
+from assets_defs.curate.duplicates import duplicates
 from assets_defs.failures import classified, retry_transient
 from assets_defs.partitions import one_run_for_all, shard_keys_of, source_shards
 from assets_defs.reporting import (
@@ -41,10 +42,10 @@ VERSIONS_LOOKED_BACK = 100
     group_name="curate",
     kinds={"parquet", "polars"},
     owners=OWNERS,
-    code_version="1",
+    code_version="2",
     partitions_def=source_shards,
     backfill_policy=one_run_for_all,
-    deps=[tokens, quality],
+    deps=[tokens, quality, duplicates],
     metadata=definition_metadata(Curated),
     check_specs=[schema_spec("curated")],
     pool="cpu",
@@ -52,7 +53,7 @@ VERSIONS_LOOKED_BACK = 100
 )
 @classified
 def curated(context: dg.AssetExecutionContext, data_set: DataSetResource) -> dg.MaterializeResult:
-    """Meshes that every rule of the preset keeps, each with its split."""
+    """Meshes that every rule of the preset keeps, one of each cluster of copies, each with its split."""
     from pipelines.stages.curated import build_curated
 
     keys = shard_keys_of(context, data_set)

@@ -4,7 +4,14 @@ from pipelines.pictures import render_mesh, to_png
 Path("chair.png").write_bytes(to_png(render_mesh(vertices, faces)))
 """
 
-from pipelines.pictures.plots import as_markdown_image, bits_plot, funnel_plot, histogram, ratio_plot
+from pipelines.pictures.plots import (
+    as_markdown_image,
+    bits_plot,
+    funnel_plot,
+    histogram,
+    leakage_plot,
+    ratio_plot,
+)
 from pipelines.pictures.rendering import Marks, render_mesh
 from pipelines.pictures.sheets import Panel, contact_sheet, pairs_sheet, panels_sheet, to_png
 
@@ -16,6 +23,7 @@ __all__ = [
     "contact_sheet",
     "funnel_plot",
     "histogram",
+    "leakage_plot",
     "pairs_sheet",
     "panels_sheet",
     "ratio_plot",

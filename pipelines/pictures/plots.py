@@ -115,6 +115,30 @@ def bits_plot(summary: pl.DataFrame) -> bytes:
     return _png(figure)
 
 
+def leakage_plot(sources: pl.DataFrame) -> bytes:
+    """PNG of clusters of copies between sources, and how many of them a split file by file would separate.
+
+    `sources` has columns first, second (names), clusters and leaks (counts).
+    """
+    rows = sources.rows(named=True)
+    figure, axes = _figure(7, 1.0 + 0.36 * max(len(rows), 1))
+    places = [float(i) for i in range(len(rows))]
+    for column, colour, label in (
+        ("clusters", _KEPT, "clusters of copies"),
+        ("leaks", _REJECTED, "in several splits, if each file decided alone"),
+    ):
+        axes.barh(places, [row[column] for row in rows], color=colour, height=0.72, label=label)
+    names = [
+        row["first"] if row["first"] == row["second"] else f"{row['first']}, {row['second']}" for row in rows
+    ]
+    axes.set_yticks(places, [f"within {name}" if "," not in name else f"between {name}" for name in names])
+    axes.invert_yaxis()
+    axes.set_xlabel("clusters")
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    axes.legend(fontsize=8, frameon=False, loc="lower left", bbox_to_anchor=(0, 1), ncols=2)
+    return _png(figure)
+
+
 def as_markdown_image(png: bytes, alt: str) -> str:
     """Markdown that holds the picture itself, for metadata and notebooks."""
     return f"![{alt}](data:image/png;base64,{base64.b64encode(png).decode()})"

@@ -1,5 +1,7 @@
-"""The stages, each over any set of partitions: raw_meshes, mesh_table, quality, tokens, curated,
-shards."""
+"""The stages over partitions: raw_meshes, mesh_table, quality, tokens, descriptors, curated, shards.
+
+Between descriptors and curated, `duplicates` looks at all partitions at once.
+"""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field

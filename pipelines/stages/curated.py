@@ -1,4 +1,4 @@
-"""Fourth stage: ask licence policy and rules, give each mesh its split, close the books. -> tables/curated"""
+"""Ask licence policy and rules, drop copies, give each mesh its split, close the books. -> tables/curated"""
 
 from time import monotonic, process_time
 
@@ -7,22 +7,26 @@ import polars as pl
 from pipelines.ledger import build_ledger
 from pipelines.licences import normalize_licence
 from pipelines.reasons import Reason, Stage
-from pipelines.rule_columns import MissingTableError, tables_of, with_rule_columns
-from pipelines.rules import Preset, Rule, check_fits, first_failure, load_preset
+from pipelines.rules import Preset, Rule, check_fits, load_preset
 from pipelines.settings import CurationSettings, SplitSettings
 from pipelines.stages import PartitionResult, Progress, no_progress
-from pipelines.stages.partitions import IDENTITY, Row, current_result, is_current, write_rejects
+from pipelines.stages.duplicates import DUPLICATES
+from pipelines.stages.partitions import (
+    IDENTITY,
+    Row,
+    UpstreamError,
+    current_result,
+    is_current,
+    write_rejects,
+)
+from pipelines.stages.verdicts import join_all, judge, tables_judged
 from pipelines.storage import DataFolder, ShardKey, fingerprint, write_table
-from pipelines.tables import Curated, Tokens, polars_schema, validate
+from pipelines.tables import Curated, polars_schema, validate
 from pipelines.worker_process import one_line
 
-VERSION = 2
-_FROM_RAW_MESHES = ["name", "category", "licence", "author"]
-_FROM_TOKENS = [name for name, dtype in polars_schema(Tokens).items() if not dtype.is_nested()]
-
-
-class UpstreamError(RuntimeError):
-    """A partition whose earlier stages have not run, or do not belong together."""
+VERSION = 3
+_FROM_DUPLICATES = ["cluster", "n_meshes", "representative", "representative_uri", "match"]
+_LIKENESS = {"file": "same file as", "geometry": "same geometry as", "near": "nearly the same as"}
 
 
 def build_curated(
@@ -49,7 +53,7 @@ def build_curated(
 
 
 def split_of(sha256: str, split: SplitSettings) -> str:
-    """Split of a file, by its own hash alone: no other file can move it, and copies stay together."""
+    """Split of a cluster of copies, by the smallest hash of its files: only a new copy can move it."""
     share = int(sha256[:16], 16) / 2**64
     if share < split.test:
         return "test"
@@ -60,39 +64,27 @@ def _build_partition(
     data: DataFolder, key: ShardKey, preset: Preset, settings: CurationSettings
 ) -> PartitionResult:
     started, cpu_started = monotonic(), process_time()
-    # a table that no rule asks for may change without this one
-    asked = [table for table in tables_of(preset.columns) if table != Stage.RAW_MESHES]
-    inputs = [data.table(stage, key) for stage in (Stage.RAW_MESHES, Stage.TOKENS, *asked)]
+    inputs = [data.table(stage, key) for stage in (*tables_judged(preset), DUPLICATES)]
     for path in inputs:
         if not path.exists():
             raise UpstreamError(f"{key}: {path} is absent; run the earlier stages first")
     split, licences = settings.split, settings.licences
-    used = {"rules": [rule.model_dump(mode="json") for rule in preset.rules], "split": split.model_dump()}
+    rules = [rule.model_dump(mode="json") for rule in preset.rules]
+    used = {"rules": rules, "split": split.model_dump(), "duplicates": settings.duplicates}
     policy = {} if licences is None else {"licences": licences}
     name = fingerprint(Stage.CURATED, VERSION, {**used, "preset": preset.name, **policy}, inputs)
     path = data.table(Stage.CURATED, key)
     if is_current(name, [data.rejected(Stage.CURATED, key), path]):
         return current_result(data, Stage.CURATED, key)
 
-    rows = pl.read_parquet(inputs[1], columns=_FROM_TOKENS)
-    about = pl.read_parquet(inputs[0], columns=["mesh_id", *_FROM_RAW_MESHES])
-    rows = rows.join(about, on="mesh_id", how="left", validate="1:1", maintain_order="left")
-    if rows["name"].null_count():
-        raise UpstreamError(f"{key}: {inputs[1]} has meshes that {inputs[0]} lacks; run the earlier stages")
-    try:
-        judged = with_rule_columns(rows, data, key, preset.columns).with_columns(first_failure(preset))
-    except MissingTableError as error:
-        raise UpstreamError(str(error)) from None
-    judged = judged.with_columns(may_be_used=_may_be_used(judged["licence"], licences))
-    is_kept = pl.col("rule").is_null() & pl.col("may_be_used")
-    rejects = [
-        _reject(row, preset.rules[row["rule"]], preset.name)
-        if row["may_be_used"]
-        else _reject_licence(row, licences or ())
-        for row in judged.filter(~is_kept).iter_rows(named=True)
-    ]
+    judged = judge(data, key, preset, licences)
+    copies = pl.read_parquet(inputs[-1], columns=["mesh_id", *_FROM_DUPLICATES])
+    judged = join_all(judged, copies, inputs[-1], key)
+    is_copy = pl.col("match").is_not_null() & (settings.duplicates == "keep_representative")
+    is_kept = pl.col("rule").is_null() & pl.col("may_be_used") & ~is_copy
+    rejects = [_why_not(row, preset, licences or ()) for row in judged.filter(~is_kept).iter_rows(named=True)]
     kept = judged.filter(is_kept)
-    splits = pl.Series("split", [split_of(sha256, split) for sha256 in kept["sha256"]], dtype=pl.String)
+    splits = pl.Series("split", [split_of(sha256, split) for sha256 in kept["cluster"]], dtype=pl.String)
     frame = kept.with_columns(splits).select(list(polars_schema(Curated)))
     write_rejects(data, Stage.CURATED, key, rejects, name)
     write_table(path, validate(Curated, frame), name)
@@ -101,12 +93,13 @@ def _build_partition(
     return PartitionResult(key, len(frame), reasons, monotonic() - started, cpu_seconds=cpu_seconds)
 
 
-def _may_be_used(stated: pl.Series, licences: tuple[str, ...] | None) -> pl.Series:
-    """Whether each licence is one of those asked for."""
-    if licences is None:
-        return pl.repeat(True, len(stated), eager=True)
-    allowed = [text for text in stated.unique() if normalize_licence(text) in licences]
-    return stated.is_in(allowed).fill_null(False)
+def _why_not(row: Row, preset: Preset, licences: tuple[str, ...]) -> Row:
+    """The row of a mesh not kept: for its licence, the first rule against it, or the mesh it is a copy of."""
+    if not row["may_be_used"]:
+        return _reject_licence(row, licences)
+    if row["rule"] is not None:
+        return _reject(row, preset.rules[row["rule"]], preset.name)
+    return _duplicate(row)
 
 
 def _reject_licence(row: Row, licences: tuple[str, ...]) -> Row:
@@ -129,6 +122,16 @@ def _reject(row: Row, rule: Rule, preset: str) -> Row:
         "stage": Stage.CURATED.value,
         "reason": rule.reason.value,
         "detail": f"{found or rule.description}; {preset} keeps {rule.keep}",
+    }
+
+
+def _duplicate(row: Row) -> Row:
+    return {
+        **{name: row[name] for name in IDENTITY},
+        "stage": Stage.CURATED.value,
+        "reason": Reason.DUPLICATE.value,
+        "detail": f"{_LIKENESS[row['match']]} {row['representative']} ({row['representative_uri']}), one of "
+        f"{row['n_meshes']} copies; duplicates: keep_all keeps them",
     }
 
 

@@ -28,6 +28,10 @@ IDENTITY = ("mesh_id", "uri", "source", "shard", "sha256")
 """Columns that every table of a stage hands on."""
 
 
+class UpstreamError(RuntimeError):
+    """A partition whose earlier stages have not run, or do not belong together."""
+
+
 class PartitionWriter(Protocol):
     """Collects what a stage keeps of one partition."""
 

@@ -24,8 +24,7 @@ from numpy.typing import NDArray
 from pipelines.reasons import Stage
 from pipelines.settings import CurationSettings
 from pipelines.stages import PartitionResult, Progress, no_progress
-from pipelines.stages.curated import UpstreamError
-from pipelines.stages.partitions import Row, is_current, n_rows_on_disk
+from pipelines.stages.partitions import Row, UpstreamError, is_current, n_rows_on_disk
 from pipelines.storage import DataFolder, ShardKey, atomic_path, fingerprint, table_fingerprint, write_table
 from pipelines.tables import ShardIndex, polars_schema, validate
 from pipelines.tokenizers import TOKEN_DTYPE

@@ -8,6 +8,7 @@ from pipelines.reasons import Stage
 from pipelines.tables.base import REASONS, SPLITS, Table, column_docs, polars_schema, validate
 from pipelines.tables.comparison import ComparedMeshes, TokenizerSummary, TokenizerTimes, TokenizerTrials
 from pipelines.tables.data_set import Curated, ShardIndex
+from pipelines.tables.duplicates import MATCHES, Descriptors, DuplicatePairs, Duplicates
 from pipelines.tables.files import Ledger, RawMeshes, Rejected
 from pipelines.tables.meshes import Geometry, MeshTable
 from pipelines.tables.quality import QUALITY_GROUPS, Quality
@@ -22,6 +23,7 @@ STAGE_TABLES: dict[Stage, type[Table]] = {
 }
 
 __all__ = [
+    "MATCHES",
     "QUALITY_GROUPS",
     "REASONS",
     "SILKSONG_COLUMNS",
@@ -30,6 +32,9 @@ __all__ = [
     "Attribution",
     "ComparedMeshes",
     "Curated",
+    "Descriptors",
+    "DuplicatePairs",
+    "Duplicates",
     "Geometry",
     "Ledger",
     "MeshTable",

@@ -18,7 +18,8 @@ class Curated(Table):
     category: pl.String = Field(nullable=True)
     licence: pl.String = Field(nullable=True)
     author: pl.String = Field(nullable=True)
-    split: pl.String = Field(isin=SPLITS, description="By the file's sha256: stable when the data set grows.")
+    cluster: pl.String = Field(description="Of copies: the smallest sha256 of their files.")
+    split: pl.String = Field(isin=SPLITS, description="By the cluster: stable when the data set grows.")
     n_faces: pl.Int64 = Field(ge=1)
     n_vertices: pl.Int64
     n_components: pl.Int64

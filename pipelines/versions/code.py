@@ -13,12 +13,21 @@ from pathlib import Path
 from typing import Any
 
 from pipelines import ledger
-from pipelines.stages import curated, mesh_table, quality, raw_meshes, shards, tokens
+from pipelines.stages import (
+    curated,
+    descriptors,
+    duplicates,
+    mesh_table,
+    quality,
+    raw_meshes,
+    shards,
+    tokens,
+)
 from pipelines.storage import file_sha256
 
 PACKAGES = ("meshloom-tokenizer", "numpy", "polars", "pyarrow", "pymeshlab", "webdataset")
 """Distributions whose version may move a byte of a table or a shard."""
-_STAGES = (raw_meshes, mesh_table, quality, tokens, curated, ledger, shards)
+_STAGES = (raw_meshes, mesh_table, quality, tokens, descriptors, duplicates, curated, ledger, shards)
 
 
 def code_record() -> dict[str, Any]:

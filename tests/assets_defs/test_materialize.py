@@ -9,6 +9,7 @@ import polars as pl
 import pytest
 
 from assets_defs.curate.assets import curated, dataset, ledger, shards
+from assets_defs.curate.duplicates import descriptors, duplicates
 from assets_defs.ingest.assets import mesh_table, raw_meshes
 from assets_defs.partitions import RANGE_END, RANGE_START, SOURCE_SHARDS, register_shards
 from assets_defs.reporting import PICTURE_BYTES_LIMIT
@@ -16,7 +17,8 @@ from assets_defs.resources import DataSetResource
 from assets_defs.tokenize.assets import quality, tokens
 from pipelines.storage import FINGERPRINT_KEY, ShardKey, table_fingerprint, write_table
 
-STAGES = [raw_meshes, mesh_table, quality, tokens, curated]
+PARTITIONED = [raw_meshes, mesh_table, quality, tokens, descriptors, curated]
+STAGES = [*PARTITIONED, duplicates]
 ALL = [*STAGES, shards, ledger, dataset]
 
 
@@ -53,7 +55,7 @@ def test_without_a_partition_everything_is_made(
     assert result.success
     listed = {str(key) for key in data_set.shard_keys()}
     assert len(listed) > 1
-    for asset in STAGES:
+    for asset in PARTITIONED:
         assert instance.get_materialized_partitions(asset.key) == listed
     index = pl.read_parquet(data_set.data.shards / "index.parquet")
     assert index.height == 3
@@ -62,6 +64,9 @@ def test_without_a_partition_everything_is_made(
     counts = metadata_of(result, ledger)
     assert (counts["dagster/row_count"], counts["kept"], counts["rejected"]) == (3, 3, 0)
     assert "data:image/png" in counts["funnel"]
+    found = metadata_of(result, duplicates)
+    assert (found["dagster/row_count"], found["clusters"], found["copies"]) == (3, 0, 0)
+    assert "data:image/png" in found["leakage"]
     pictures = metadata_of(result, dataset)
     for name in ("faces per mesh", "tokens per mesh", "kept meshes"):
         assert 1000 < len(pictures[name]) < PICTURE_BYTES_LIMIT * 4 / 3 + 100

@@ -66,6 +66,17 @@ def test_versions_are_told_apart_published_and_made_again(tmp_path: Path, torus:
     assert f"equal: version {before}" in done.stdout
 
 
+def test_duplicates_tells_what_curate_found(tmp_path: Path, torus: Path) -> None:
+    mesh = trimesh.load(torus, process=False)
+    mesh.apply_transform(trimesh.transformations.rotation_matrix(0.7, [1, 2, 3]))
+    mesh.export(tmp_path / "turned.ply")
+    assert meshloom("curate", f"local:{tmp_path}", "--out", tmp_path / "out").returncode == 0
+    done = meshloom("duplicates", tmp_path / "out")
+    assert done.returncode == 0, done.stderr
+    assert "1 of 2 meshes are copies (0 by file, 0 by geometry, 1 by near), in 1 clusters" in done.stdout
+    assert str(tmp_path / "out/tables/duplicate_pairs.parquet") in done.stdout
+
+
 def test_tokenize_saves_what_the_tokenizer_gives(tmp_path: Path, torus: Path) -> None:
     done = meshloom("tokenize", torus, "--out", tmp_path / "tokens.npy")
     assert done.returncode == 0, done.stderr
@@ -157,6 +168,7 @@ def test_compare_tokenizers_says_what_it_found_and_where(tmp_path: Path, torus: 
         (("diff", "OUT/a", "OUT/b"), "no folder and no file"),
         (("publish", "OUT", "--out", "OUT/p"), "give a folder of a data set"),
         (("tokenize", "OUT/absent.obj"), "absent.obj"),
+        (("duplicates", "OUT/absent"), "absent"),
         (("compare-tokenizers", "OUT/absent"), "absent"),
         (("compare-tokenizers", "OUT", "--tokenizers", "bpt", "--out", "OUT/c"), "no mesh"),
         (("inspect", "OUT/absent.obj"), "absent.obj"),

@@ -8,8 +8,9 @@ import numpy as np
 import polars as pl
 
 from pipelines.reasons import Reason, Stage
+from pipelines.stages.duplicates import DUPLICATES
 from pipelines.storage import DataFolder, ShardKey, write_table
-from pipelines.tables import STAGE_TABLES, Rejected, Tokens, polars_schema, validate
+from pipelines.tables import STAGE_TABLES, Duplicates, Rejected, Tokens, polars_schema, validate
 
 KEY = ShardKey("local", "hand-00")
 
@@ -21,7 +22,7 @@ def write_partition(
     n_rejected: Mapping[Stage, int] | None = None,
     changes: Mapping[int, Mapping[str, Any]] | None = None,
 ) -> pl.DataFrame:
-    """Write raw_meshes, mesh_table and tokens of `n` files; returns the tokens table.
+    """Write raw_meshes, mesh_table, tokens and duplicates of `n` files, none a copy; returns the tokens.
 
     Each stage rejects the last `n_rejected[stage]` of what it gets; `changes` overrides columns of rows of
     the tokens table.
@@ -36,6 +37,12 @@ def write_partition(
         if stage is Stage.TOKENS:
             rows = [{**row, **(changes or {}).get(i, {})} for i, row in enumerate(rows)]
         _write(data.table(stage, key), STAGE_TABLES[stage], rows)
+    alone = [
+        {**row, "cluster": row["sha256"], "n_meshes": 1, "match": None}
+        | {"representative": row["mesh_id"], "representative_uri": row["uri"]}
+        for row in rows
+    ]
+    _write(data.table(DUPLICATES, key), Duplicates, alone)
     return pl.read_parquet(data.table(Stage.TOKENS, key))
 
 

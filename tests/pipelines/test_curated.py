@@ -9,7 +9,8 @@ from pipelines.ledger import LedgerError, build_ledger
 from pipelines.reasons import Stage
 from pipelines.rules import PresetError
 from pipelines.settings import CurationSettings, SplitSettings
-from pipelines.stages.curated import UpstreamError, build_curated, split_of
+from pipelines.stages.curated import build_curated, split_of
+from pipelines.stages.partitions import UpstreamError
 from pipelines.storage import DataFolder, ShardKey, write_table
 from pipelines.tables import Curated, Ledger, Rejected, validate
 from tests.pipelines.handmade import KEY, write_partition

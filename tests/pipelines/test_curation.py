@@ -76,6 +76,8 @@ def test_every_file_is_kept_or_has_a_reason(made):
         "mesh_table",
         "quality",
         "tokens",
+        "descriptors",
+        "duplicates",
         "curated",
         "shards",
     ]
@@ -131,7 +133,7 @@ def test_a_new_file_changes_one_partition_and_leaving_ends_as_before(tmp_path):
     write_furniture(meshes / "more", 1, ("chair",))
     second = curate([f"local:{meshes}"], data, SETTINGS)
     assert second.n_files == first.n_files + 1
-    assert [stage.n_partitions - stage.n_current for stage in second.stages] == [1] * 6
+    assert [stage.n_partitions - stage.n_current for stage in second.stages] == [1] * 8
     assert second.version != first.version
     (meshes / "more" / "builtin-chair-000.glb").unlink()
     third = curate([f"local:{meshes}"], data, SETTINGS)

@@ -8,7 +8,8 @@ from pipelines.manifest import read_manifest
 from pipelines.rule_columns import COLUMNS, MissingTableError, with_rule_columns
 from pipelines.rules import PresetError, check_fits, load_preset, preset_names
 from pipelines.settings import CurationSettings, QualitySettings
-from pipelines.stages.curated import UpstreamError, build_curated
+from pipelines.stages.curated import build_curated
+from pipelines.stages.partitions import UpstreamError
 from pipelines.storage import DataFolder
 from pipelines.tables import Curated
 from tests.pipelines.handmade import KEY, write_partition

@@ -11,7 +11,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from pipelines.settings import CurationSettings, SplitSettings
-from pipelines.stages.curated import UpstreamError, build_curated
+from pipelines.stages.curated import build_curated
+from pipelines.stages.partitions import UpstreamError
 from pipelines.stages.shards import build_shards, index_path
 from pipelines.storage import DataFolder, ShardKey
 from pipelines.tables import ShardIndex, validate
