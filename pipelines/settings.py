@@ -44,23 +44,23 @@ class FetchSettings(_Settings):
         description="Folder of the fetched bytes, which data sets may share; DIR/store by default.",
     )
     parallel: int = Field(default=8, ge=1, description="Files on their way at once.")
-    requests_per_second: float = Field(default=20, gt=0, description="To one host.")
+    requests_per_second: float = Field(default=20.0, gt=0, description="To one host.")
     attempts: int = Field(default=6, ge=1, description="For one file in one run.")
     first_wait_seconds: float = Field(
         default=0.5, ge=0, description="Doubled with each attempt, with jitter."
     )
     longest_wait_seconds: float = Field(
-        default=120, ge=0, description="A host that asks for a longer pause is left for another run."
+        default=120.0, ge=0, description="A host that asks for a longer pause is left for another run."
     )
-    connect_seconds: float = Field(default=15, gt=0)
-    read_seconds: float = Field(default=60, gt=0, description="Without a byte.")
-    seconds_per_file: float = Field(default=3600, gt=0)
+    connect_seconds: float = Field(default=15.0, gt=0)
+    read_seconds: float = Field(default=60.0, gt=0, description="Without a byte.")
+    seconds_per_file: float = Field(default=3600.0, gt=0)
     failures_until_down: int = Field(
         default=20, ge=1, description="Files in a row; the rest of the host's files are then not asked for."
     )
     archive_bytes_limit: int = Field(default=64 << 30, gt=0, description="Packed, and unpacked.")
     archive_ratio_limit: float = Field(
-        default=1000, gt=1, description="Unpacked over packed size of a member above 1 MiB."
+        default=1000.0, gt=1, description="Unpacked over packed size of a member above 1 MiB."
     )
     archive_members_limit: int = Field(default=1_000_000, ge=1)
 

@@ -27,10 +27,14 @@ __all__ = [
     "Tokenizer",
     "__version__",
     "adaptive_bits",
+    "crossing_faces",
+    "encode_all",
     "face_edges",
     "gltf_side_files",
     "learn_slots",
     "measure",
+    "measure_shape",
+    "quantization_damage",
     "read_mesh",
     "repair",
     "silksong_decode_between_layers",
@@ -39,6 +43,7 @@ __all__ = [
     "silksong_encode_in_layer",
     "silksong_window_table",
     "tokenize_files",
+    "vertex_distance",
 ]
 
 __version__: str
@@ -560,6 +565,7 @@ def tokenize_files(
 def measure(vertices: ArrayLike, faces: ArrayLike) -> Topology:
     """Count edges, fans, pieces and defects of a mesh."""
 
+@type_check_only
 class Shape(TypedDict):
     """What kind of surface a mesh is, how regular it is, and how well shaped its faces are.
 
@@ -609,6 +615,7 @@ def crossing_faces(vertices: ArrayLike, faces: ArrayLike, max_pairs: int) -> NDA
     faces have bounding boxes that overlap.
     """
 
+@type_check_only
 class QuantizationDamage(TypedDict):
     """What rounding to a grid does to a mesh."""
 

@@ -66,7 +66,15 @@ def test_an_id_that_names_none_or_several_is_said(life):
 
 def test_the_record_says_which_code_made_it(life):
     code = find_record(life.data).content["code"]
-    assert set(code["stages"]) == {"raw_meshes", "mesh_table", "tokens", "curated", "ledger", "shards"}
+    assert set(code["stages"]) == {
+        "raw_meshes",
+        "mesh_table",
+        "quality",
+        "tokens",
+        "curated",
+        "ledger",
+        "shards",
+    }
     assert code["packages"]["polars"] == pl.__version__
     assert len(code["sources"]) == 64
 
