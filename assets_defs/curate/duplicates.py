@@ -7,7 +7,7 @@ from assets_defs.ingest.assets import mesh_table
 from assets_defs.partitions import one_run_for_all, shard_keys_of, source_shards
 from assets_defs.reporting import OWNERS, definition_metadata, file_link, picture, report_partitions
 from assets_defs.resources import DataSetResource
-from assets_defs.tokenize.assets import tokens
+from assets_defs.tokenize.assets import quality, tokens
 from pipelines.tables import Descriptors, DuplicatePairs, Duplicates
 
 

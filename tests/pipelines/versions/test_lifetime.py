@@ -71,6 +71,8 @@ def test_the_record_says_which_code_made_it(life):
         "mesh_table",
         "quality",
         "tokens",
+        "descriptors",
+        "duplicates",
         "curated",
         "ledger",
         "shards",
