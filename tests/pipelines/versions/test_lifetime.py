@@ -30,8 +30,7 @@ def life(tmp_path_factory):
     first_files = hashes(data)
     shutil.copytree(meshes, folder / "elsewhere" / "meshes")
     write_furniture(meshes, 1, ("bench",))
-    (meshes / "builtin-mug-000.glb").unlink()
-    shutil.copy(meshes / "builtin-mug-001.glb", meshes / "builtin-mug-002.glb")
+    (meshes / "builtin-mug-000.glb").replace(meshes / "builtin-mug-002.glb")
     second = curate([f"local:{meshes}"], data, SETTINGS).version
     return SimpleNamespace(
         folder=folder, meshes=meshes, data=data, first=first, second=second, first_files=first_files
