@@ -145,16 +145,16 @@ def generate(
 ) -> None:
     """Generate one mesh per condition mesh."""
     from pipelines.normalizing import normalize, pre_clean
-    from training.checkpoints import load_run
+    from training.checkpoints import load_generator
     from training.generation import Condition, generate_meshes
 
     conditions = []
     for path in meshes:
         vertices, faces = pre_clean(*_triangles(read_file(path)))
         conditions.append(Condition(name=path.stem, uri=str(path), vertices=normalize(vertices), faces=faces))
-    module, config = load_run(run)
+    generator, config = load_generator(run)
     table = generate_meshes(
-        module, config, conditions, out, seed=seed, temperature=temperature, max_tokens=max_tokens
+        generator, config, conditions, out, seed=seed, temperature=temperature, max_tokens=max_tokens
     )
     written = table.filter(table["file"].is_not_null()).height
     console.print(
