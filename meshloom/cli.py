@@ -19,6 +19,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     help="Turn a pile of 3D files into a trained mesh generator.",
 )
+config_app = typer.Typer(no_args_is_help=True, help="Experiments as data.")
+app.add_typer(config_app, name="config")
 console = Console(stderr=True, highlight=False)
 
 OutFolder = Annotated[Path, typer.Option("--out", "-o", help="Folder to write into.")]
@@ -132,6 +134,19 @@ def duplicates(data: Annotated[Path, typer.Argument(help="Folder that `curate` m
     commands.duplicates(data)
 
 
+@config_app.command("show")
+def show_config(
+    config: Annotated[str, typer.Argument(help="Experiment: a YAML file or a name in configs/experiments.")],
+    overrides: Annotated[
+        list[str] | None, typer.Argument(help="key.path=value, for example schedule.steps=100")
+    ] = None,
+) -> None:
+    """Print the whole of an experiment as YAML, with every default."""
+    from meshloom import training_commands
+
+    training_commands.show_config(config, overrides or [])
+
+
 @app.command()
 def train(
     config: Annotated[str, typer.Argument(help="Experiment: a YAML file or a name in configs/experiments.")],
@@ -146,9 +161,9 @@ def train(
     ] = False,
 ) -> None:
     """Train on the shards of DATA; metrics, checkpoints and the resolved config go to the run folder."""
-    from meshloom import commands
+    from meshloom import training_commands
 
-    raise typer.Exit(commands.train(config, overrides or [], data=data, run=out, resume=resume))
+    raise typer.Exit(training_commands.train(config, overrides or [], data=data, run=out, resume=resume))
 
 
 @app.command()
@@ -163,9 +178,9 @@ def generate(
     ] = None,
 ) -> None:
     """One GLB per condition, and generated.parquet with one row per condition."""
-    from meshloom import commands
+    from meshloom import training_commands
 
-    commands.generate(run, meshes, out, seed=seed, temperature=temperature, max_tokens=max_tokens)
+    training_commands.generate(run, meshes, out, seed=seed, temperature=temperature, max_tokens=max_tokens)
 
 
 @app.command()
@@ -180,9 +195,9 @@ def evaluate(
     protocol: Annotated[str, typer.Option(help="paired-10k or paired-1k-self")] = "paired-10k",
 ) -> None:
     """Generate from held-out meshes and compare: metrics.parquet, summary.json, report.html."""
-    from meshloom import commands
+    from meshloom import training_commands
 
-    commands.evaluate(
+    training_commands.evaluate(
         run, data, out, split=split, limit=limit, seed=seed, temperature=temperature, protocol=protocol
     )
 

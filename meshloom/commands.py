@@ -130,57 +130,6 @@ def duplicates(data: Path) -> None:
     )
 
 
-def train(config: str, overrides: list[str], data: Path, run: Path, resume: bool) -> int:
-    """Launch training as child processes; returns their exit code."""
-    from training.launch import train as launch
-
-    code = launch(config, overrides, data=data, run=run, resume=resume)
-    if code == 0:
-        console.print(f"trained: {run}/checkpoints, {run}/metrics.parquet, {run}/config.yaml")
-    return code
-
-
-def generate(
-    run: Path, meshes: list[Path], out: Path, seed: int, temperature: float, max_tokens: int | None = None
-) -> None:
-    """Generate one mesh per condition mesh."""
-    from pipelines.normalizing import normalize, pre_clean
-    from training.checkpoints import load_run
-    from training.generation import Condition, generate_meshes
-
-    conditions = []
-    for path in meshes:
-        vertices, faces = pre_clean(*_triangles(read_file(path)))
-        conditions.append(Condition(name=path.stem, uri=str(path), vertices=normalize(vertices), faces=faces))
-    module, config = load_run(run)
-    table = generate_meshes(
-        module, config, conditions, out, seed=seed, temperature=temperature, max_tokens=max_tokens
-    )
-    written = table.filter(table["file"].is_not_null()).height
-    console.print(
-        f"{written} of {table.height} meshes written; every condition is a row of {out}/generated.parquet"
-    )
-
-
-def evaluate(
-    run: Path,
-    data: Path,
-    out: Path,
-    split: str,
-    limit: int | None,
-    seed: int,
-    temperature: float,
-    protocol: str,
-) -> None:
-    """Generate from the held-out meshes of a split, compare, and print the summary."""
-    from training.evaluation.report import evaluate_run
-
-    summary = evaluate_run(
-        run, data, split, out, limit=limit, seed=seed, temperature=temperature, protocol=protocol
-    )
-    console.print(f"{summary['valid']} valid of {summary['requested']} requested; report: {out}/report.html")
-
-
 def read_file(path: Path) -> LoadedMesh:
     """Read one mesh file named on the command line.
 
@@ -192,7 +141,8 @@ def read_file(path: Path) -> LoadedMesh:
         raise ValueError(f"{path}: {error}") from None
 
 
-def _triangles(mesh: LoadedMesh) -> tuple[np.ndarray, np.ndarray]:
+def triangles(mesh: LoadedMesh) -> tuple[np.ndarray, np.ndarray]:
+    """Vertices (V, 3) and faces (F, 3)."""
     return mesh.vertices, mesh.faces
 
 
@@ -201,7 +151,7 @@ def tokenize(mesh: Path, tokenizer: str, out: Path | None) -> None:
     from pipelines.normalizing import normalize, pre_clean
 
     built = build_tokenizer(tokenizer_named(tokenizer))
-    vertices, faces = _triangles(read_file(mesh))
+    vertices, faces = triangles(read_file(mesh))
     encoding = built.encode(*pre_clean(normalize(vertices), faces))
     statistics = {name: value for name, value in encoding.statistics.items() if np.isscalar(value)}
     statistics["exact"] = encoding.exact

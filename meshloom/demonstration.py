@@ -6,7 +6,7 @@ from pathlib import Path
 import polars as pl
 from rich.console import Console
 
-from meshloom import commands
+from meshloom import commands, training_commands
 
 console = Console(highlight=False)
 EXPERIMENT = "demo"
@@ -34,11 +34,11 @@ def run_demo(folder: Path | None, out: Path) -> None:
     console.rule(f"1 of 3: curate {' '.join(sources)}")
     report = commands.curate(sources, data)
     console.rule("2 of 3: train a small Mesh Silksong model")
-    code = commands.train(EXPERIMENT, [], data=data, run=run, resume=run.exists())
+    code = training_commands.train(EXPERIMENT, [], data=data, run=run, resume=run.exists())
     if code != 0:
         raise RuntimeError(f"training ended with exit code {code}; its log is {run}/log.txt")
     console.rule("3 of 3: generate from held-out meshes and evaluate")
-    commands.evaluate(
+    training_commands.evaluate(
         run,
         data,
         evaluation,

@@ -1,5 +1,6 @@
 """Checkpoints of a run: complete or absent, the newest found from disk alone.
 
+RUN/earlier/<stage>/model.safetensors, config.yaml   networks of earlier stages that this one uses, copied
 RUN/checkpoints/step-000100/model.safetensors     weights, under the module's own names
                            /optimizer.bin, random_states_<rank>.pkl, ...   as accelerate writes them
                            /position.json         where the run stood; written last
@@ -16,9 +17,11 @@ from typing import TYPE_CHECKING
 
 import torch
 from safetensors.torch import load_file
+from torch import nn
 
-from model.silksong import SilksongModel, load_reference
+from model.systems import Generator, load_system
 from pipelines.storage import write_json
+from pipelines.tokenizers import build_tokenizer
 from training.config import ConfigError, ExperimentConfig, load_config
 
 if TYPE_CHECKING:
@@ -47,15 +50,16 @@ class Position:
     interval_seconds: float = 0.0
 
 
-def build_module(config: ExperimentConfig) -> SilksongModel:
+def build_module(config: ExperimentConfig) -> nn.Module:
     """The network that `config` describes, with seeded random weights or its initial weights."""
+    stage = config.training_stage
     if config.initial_weights is not None:
-        return load_reference(config.initial_weights, config.model)
+        return stage.load_reference(str(config.initial_weights), config.model)
     torch.manual_seed(config.seed)
-    return SilksongModel(config.model)
+    return stage.build(config.model)
 
 
-def load_run(run: Path, device: str | torch.device = "cpu") -> tuple[SilksongModel, ExperimentConfig]:
+def load_network(run: Path) -> tuple[nn.Module, ExperimentConfig]:
     """The network of a run with its newest weights, in evaluation mode, and the run's configuration.
 
     Raises RunError where the folder is not a run, or has no complete checkpoint yet.
@@ -64,9 +68,44 @@ def load_run(run: Path, device: str | torch.device = "cpu") -> tuple[SilksongMod
     checkpoint = newest_checkpoint(run)
     if checkpoint is None:
         raise RunError(f"{run} has no complete checkpoint; let `meshloom train` reach one")
-    module = SilksongModel(config.model)
-    module.load_state_dict(load_file(checkpoint / WEIGHTS))
-    return module.to(device).eval(), config
+    return _network(config, checkpoint / WEIGHTS), config
+
+
+def load_generator(run: Path, device: str | torch.device = "cpu") -> tuple[Generator, ExperimentConfig]:
+    """What a run's newest weights generate with, and the run's configuration.
+
+    Raises RunError where the folder is not a run of a system's last stage, or has no complete checkpoint yet.
+    """
+    network, config = load_network(run)
+    system = load_system(config.system)
+    last = system.stages[-1].name
+    if config.stage != last:
+        raise RunError(f"{run} trains the stage {config.stage}; give a run of {last}, which writes meshes")
+    networks = {config.stage: network, **earlier_networks(run, config)}
+    for module in networks.values():
+        module.to(device)
+    tokenizer = None if config.needs.vocab_size is None else build_tokenizer(config.tokenizer)
+    return system.generator(networks, tokenizer), config
+
+
+def earlier_networks(run: Path, config: ExperimentConfig) -> dict[str, nn.Module]:
+    """Networks of earlier stages, frozen and in evaluation mode, from the run's own copies.
+
+    Raises RunError where a copy is absent.
+    """
+    networks = {}
+    for name in config.training_stage.earlier:
+        folder = Path(run) / "earlier" / name
+        if not (folder / WEIGHTS).is_file():
+            raise RunError(f"{folder} lacks {WEIGHTS}; begin the run again in a new folder")
+        networks[name] = _network(run_config(folder), folder / WEIGHTS).requires_grad_(False)
+    return networks
+
+
+def _network(config: ExperimentConfig, weights: Path) -> nn.Module:
+    module: nn.Module = config.training_stage.build(config.model)
+    module.load_state_dict(load_file(weights))
+    return module.eval()
 
 
 def run_config(run: Path) -> ExperimentConfig:
@@ -93,13 +132,13 @@ def read_position(checkpoint: Path) -> Position:
     return Position(**json.loads((checkpoint / POSITION).read_text()))
 
 
-def register_plain_weights(accelerator: "Accelerator", module: torch.nn.Module) -> None:
+def register_plain_weights(accelerator: "Accelerator", module: nn.Module) -> None:
     """Have accelerate save and load `module` under its own names, whatever it is wrapped in."""
 
-    def save(_models: list[torch.nn.Module], weights: list[dict[str, torch.Tensor]], _folder: str) -> None:
+    def save(_models: list[nn.Module], weights: list[dict[str, torch.Tensor]], _folder: str) -> None:
         weights[:] = [module.state_dict()]
 
-    def load(models: list[torch.nn.Module], folder: str) -> None:
+    def load(models: list[nn.Module], folder: str) -> None:
         models.clear()
         module.load_state_dict(load_file(Path(folder) / WEIGHTS))
 

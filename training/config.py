@@ -8,14 +8,23 @@ YAML files hold only what differs from the defaults below. The resolved tree is 
 from __future__ import annotations
 
 import difflib
+import functools
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any, Literal, cast, get_args
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    SerializeAsAny,
+    ValidationError,
+    create_model,
+    model_validator,
+)
 
-from model.silksong import SilksongConfig
+from model.systems import Needs, Stage, System, load_system
 from pipelines.tokenizers import FAMILIES, TokenizerSettings
 
 EXPERIMENTS = Path(__file__).parents[1] / "configs" / "experiments"
@@ -52,9 +61,12 @@ class DataSettings(_Settings):
     max_tokens: int | None = Field(
         default=None, ge=1, description="Longer sequences are left out, and counted; null: the model's limit."
     )
+    max_faces: int | None = Field(
+        default=None, ge=1, description="Meshes of more are left out, and counted; null: the model's limit."
+    )
     point_pool: int | None = Field(
         default=None,
-        description="Draw this many points and keep model.encoder.points of them (the reference: 50 000).",
+        description="Draw this many points and keep what the model asks for (the reference: 50 000).",
     )
     balanced_epochs: int | None = Field(
         default=None,
@@ -101,10 +113,17 @@ class ScheduleSettings(_Settings):
 
 
 class ExperimentConfig(_Settings):
-    """The resolved configuration of one run; saved as RUN/config.yaml."""
+    """The resolved configuration of one run; saved as RUN/config.yaml.
 
-    system: Literal["silksong"] = "silksong"
-    model: SilksongConfig = Field(default_factory=SilksongConfig)
+    Made by `parse_config`, with the model's own settings for the system that it names.
+    """
+
+    system: str = Field(default="silksong", description="A folder of model/, or a package's dotted name.")
+    stage: str = Field(description="Which of the system's networks is trained.")
+    earlier: dict[str, Path] = Field(
+        default_factory=dict, description="Runs of the earlier stages whose networks this one uses."
+    )
+    model: SerializeAsAny[BaseModel]
     initial_weights: Path | None = Field(default=None, description="A reference checkpoint to start from.")
     data: DataSettings = DataSettings()
     generation: GenerationSettings = GenerationSettings()
@@ -125,18 +144,46 @@ class ExperimentConfig(_Settings):
 
     @model_validator(mode="after")
     def _parts_fit(self) -> ExperimentConfig:
-        limit, longest = self.data.max_tokens, self.model.max_tokens
-        if limit is not None and limit > longest:
-            raise ValueError(f"data.max_tokens {limit} exceeds model.max_tokens {longest}; lower it")
+        needs = self.needs
+        for name, limit, longest in (
+            ("max_tokens", self.data.max_tokens, needs.max_tokens),
+            ("max_faces", self.data.max_faces, needs.max_faces),
+        ):
+            if limit is not None and longest is not None and limit > longest:
+                raise ValueError(f"data.{name} {limit} exceeds the model's {longest}; lower it")
         pool = self.data.point_pool
-        if pool is not None and pool < self.points:
-            raise ValueError(f"data.point_pool {pool} is below model.encoder.points {self.points}; raise it")
+        if pool is not None and pool < needs.points:
+            raise ValueError(f"data.point_pool {pool} is below the model's {needs.points} points; raise it")
+        wanted = set(self.training_stage.earlier)
+        if wanted != set(self.earlier):
+            raise ValueError(
+                f"stage {self.stage} uses the networks of {', '.join(sorted(wanted)) or 'no other stage'}; "
+                f"give earlier.STAGE=RUN for each of them, and no others"
+            )
         return self
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        return parse_config, (self.model_dump(mode="json"),)  # the class is made for its system
+
     @property
-    def max_tokens(self) -> int:
-        """Longest sequence that is read and written."""
-        return self.data.max_tokens or self.model.max_tokens
+    def training_stage(self) -> Stage[Any, Any]:
+        """What is trained."""
+        return load_system(self.system).stage(self.stage)
+
+    @property
+    def needs(self) -> Needs:
+        """What the stage reads of each sample."""
+        return self.training_stage.needs(self.model)
+
+    @property
+    def max_tokens(self) -> int | None:
+        """Longest sequence that is read."""
+        return self.data.max_tokens or self.needs.max_tokens
+
+    @property
+    def max_faces(self) -> int | None:
+        """Faces of the largest mesh that is read."""
+        return self.data.max_faces or self.needs.max_faces
 
     @property
     def tokenizer(self) -> TokenizerSettings:
@@ -147,11 +194,6 @@ class ExperimentConfig(_Settings):
                 "data.tokenizer.name=silksong"
             )
         return self.data.tokenizer
-
-    @property
-    def points(self) -> int:
-        """Surface samples of one condition."""
-        return self.model.encoder.points
 
 
 # A resumed run may differ in these; anything else would make it another run.
@@ -171,6 +213,9 @@ MAY_CHANGE_ON_RESUME = frozenset(
         "threads",
     }
 )
+
+
+_SYSTEM, _STAGE = ExperimentConfig.model_fields["system"], ExperimentConfig.model_fields["stage"]
 
 
 def load_config(path: Path | str | None, overrides: Sequence[str] = ()) -> ExperimentConfig:
@@ -194,10 +239,28 @@ def load_config(path: Path | str | None, overrides: Sequence[str] = ()) -> Exper
 
 def parse_config(content: Mapping[str, Any]) -> ExperimentConfig:
     """Check a tree of keys and values. Raises ConfigError."""
+    name = content.get("system", _SYSTEM.default)
     try:
-        return ExperimentConfig.model_validate(content)
+        owner = _experiment_class(str(name))
+    except ValueError as error:
+        raise ConfigError(f"system: {error}") from None
+    try:
+        return owner.model_validate(content)
     except ValidationError as error:
-        raise ConfigError("\n".join(_explain(dict(item)) for item in error.errors())) from None
+        raise ConfigError("\n".join(_explain(owner, dict(item)) for item in error.errors())) from None
+
+
+@functools.cache
+def _experiment_class(name: str) -> type[ExperimentConfig]:
+    """The class whose `model` is that of a system. Raises ValueError."""
+    system: System[Any] = load_system(name)
+    stages = tuple(stage.name for stage in system.stages)
+    return create_model(
+        ExperimentConfig.__name__,
+        __base__=ExperimentConfig,
+        stage=(cast(Any, Literal[stages]), Field(default=stages[0], description=_STAGE.description)),
+        model=(system.config, Field(default_factory=system.config)),
+    )
 
 
 def dump_config(config: ExperimentConfig) -> str:
@@ -249,15 +312,15 @@ def _apply_override(content: dict[str, Any], override: str) -> None:
     node[parts[-1]] = value
 
 
-def _explain(item: dict[str, Any]) -> str:
+def _explain(owner: type[ExperimentConfig], item: dict[str, Any]) -> str:
     location = [str(part) for part in item["loc"]]
     key = ".".join(location)
     if item["type"] != "extra_forbidden":
         message = str(item["msg"]).removeprefix("Value error, ")
         return f"{key}: {message}" if key else message
-    known = _known_keys(ExperimentConfig, location[:-1])
+    known = _known_keys(owner, location[:-1])
     near = difflib.get_close_matches(location[-1], known, n=3)
-    elsewhere = [dotted for dotted in _all_keys(ExperimentConfig) if dotted.split(".")[-1] == location[-1]]
+    elsewhere = [dotted for dotted in _all_keys(owner) if dotted.split(".")[-1] == location[-1]]
     hint = near or elsewhere
     remedy = f"did you mean {' or '.join(hint)}?" if hint else f"known here: {', '.join(known)}"
     return f"{key}: unknown key; {remedy}"

@@ -1,7 +1,8 @@
 """Meshes generated from conditions: one GLB and one row each, whatever happened.
 
-    module, config = load_run(run)
-    table = generate_meshes(module, config, [Condition("chair", "file:///chair.glb", vertices, faces)], out)
+    generator, config = load_generator(run)
+    conditions = [Condition("chair", "file:///chair.glb", vertices, faces)]
+    table = generate_meshes(generator, config, conditions, out)
 
 OUT holds <name>.glb, generated.parquet (no row is ever left out) and timings.json. Called again with the same
 weights, seed and settings, it only makes what is missing.
@@ -11,7 +12,7 @@ import hashlib
 import json
 import re
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
@@ -22,11 +23,11 @@ import torch
 import trimesh
 from numpy.typing import NDArray
 
-from model.silksong import SilksongModel
+from model.systems import Generator, Networks, Sampling
 from pipelines.storage import write_bytes, write_json, write_table
-from pipelines.tokenizers import build_tokenizer
 from training.config import ExperimentConfig
-from training.surface import Mesh, NoSurfaceError, condition_cloud, face_cross_products, generator
+from training.surface import Mesh, NoSurfaceError, condition_cloud, face_cross_products
+from training.surface import generator as random_generator
 
 GENERATION_VERSION = 2
 DEGENERATE_AREA = 1e-12  # of the squared bounding diagonal
@@ -53,21 +54,6 @@ class Condition:
     faces: NDArray[np.integer]
 
 
-@dataclass(frozen=True)
-class Sampling:
-    """How tokens are drawn; temperature 0 takes the most probable.
-
-    Constrained, only what the tokenizer's grammar allows is drawn, and every row ends within `max_tokens`.
-    """
-
-    seed: int
-    temperature: float
-    max_tokens: int
-    top_k: int | None = 50
-    top_p: float | None = 0.95
-    constrained: bool = True
-
-
 TABLE_SCHEMA: dict[str, Any] = {
     "name": pl.String,
     "uri": pl.String,
@@ -86,7 +72,7 @@ TABLE_SCHEMA: dict[str, Any] = {
 
 
 def generate_meshes(
-    module: SilksongModel,
+    generator: Generator,
     config: ExperimentConfig,
     conditions: Sequence[Condition],
     out: Path,
@@ -109,8 +95,11 @@ def generate_meshes(
     if len({(condition.name, condition.uri) for condition in conditions}) != len(conditions):
         raise ValueError("two conditions have the same name and uri; give each mesh once")
     is_constrained = config.generation.constrained if constrained is None else constrained
-    sampling = Sampling(seed, temperature, max_tokens or config.max_tokens, top_k, top_p, is_constrained)
-    weights = weights_digest(module)
+    longest = max_tokens or config.data.max_tokens or generator.needs.max_tokens
+    if longest is None:
+        raise ValueError(f"{config.system} knows no longest sequence; give max_tokens")
+    sampling = Sampling(seed, temperature, longest, top_k, top_p, is_constrained)
+    weights = weights_digest(generator.networks)
     fingerprints = [
         _fingerprint(condition, weights, config, sampling, i) for i, condition in enumerate(conditions)
     ]
@@ -121,7 +110,7 @@ def generate_meshes(
     files = file_names([(condition.name, condition.uri) for condition in conditions])
     for batch in _consecutive(pending, batch_size):
         for i, (row, took) in zip(
-            batch, _generate_batch(module, config, conditions, batch, sampling, out, files), strict=True
+            batch, _generate_batch(generator, config, conditions, batch, sampling, out, files), strict=True
         ):
             rows[fingerprints[i]] = {**row, "fingerprint": fingerprints[i]}
             seconds[files[i]] = round(took, 3)
@@ -147,17 +136,22 @@ def file_names(identities: Sequence[tuple[str, str]]) -> list[str]:
     return names
 
 
-def weights_digest(module: torch.nn.Module) -> str:
+def weights_digest(networks: Networks) -> str:
     """sha256 over names and bytes of all weights."""
     digest = hashlib.sha256()
-    for name, tensor in sorted(module.state_dict().items()):
+    named = {
+        f"{stage}.{name}": tensor
+        for stage in networks
+        for name, tensor in networks[stage].state_dict().items()
+    }
+    for name, tensor in sorted(named.items()):
         digest.update(name.encode())
         digest.update(tensor.detach().cpu().contiguous().view(torch.uint8).numpy().data)
     return digest.hexdigest()
 
 
 def _generate_batch(
-    module: SilksongModel,
+    generator: Generator,
     config: ExperimentConfig,
     conditions: Sequence[Condition],
     batch: Sequence[int],
@@ -165,34 +159,21 @@ def _generate_batch(
     out: Path,
     files: Sequence[str],
 ) -> Iterator[tuple[dict[str, Any], float]]:
-    clouds = [_cloud(conditions[i], config, sampling.seed) for i in batch]
-    # A row without a cloud keeps its place, since the random streams count from the batch's first row.
-    absent = np.zeros((config.points, 6), dtype=np.float32)
-    parameter = next(module.parameters())
-    stacked = np.stack([absent if cloud is None else cloud for cloud in clouds])
-    points = torch.from_numpy(stacked).to(parameter.device, parameter.dtype)
-    grammar = build_tokenizer(config.tokenizer).grammar_batch(len(batch)) if sampling.constrained else None
+    points, is_there = _points(generator, config, [conditions[i] for i in batch], sampling.seed)
     with torch.inference_mode():
-        generated = module.generate_with_status(
-            module.condition(points),
-            sampling.max_tokens,
-            sampling.temperature,
-            top_k=sampling.top_k,
-            top_p=sampling.top_p,
-            seed=sampling.seed + batch[0],
-            grammar=grammar,
-        )
-    for i, cloud, result in zip(batch, clouds, generated, strict=True):
+        of_batch = replace(sampling, seed=sampling.seed + batch[0])
+        generated = generator.generate(points, len(batch), of_batch)
+    for i, has_condition, result in zip(batch, is_there, generated, strict=True):
         row = {
             "name": conditions[i].name,
             "uri": conditions[i].uri,
             "seed": sampling.seed + i,
             "temperature": sampling.temperature,
         }
-        if cloud is None:
+        if not has_condition:
             yield {**row, "status": Status.NO_CONDITION.value}, 0.0
             continue
-        decoded = decode_tokens(result.tokens, result.ended, config)
+        decoded = decode_tokens(result.tokens, result.ended, generator, sampling.constrained)
         if decoded.mesh is not None:
             _write_glb(out / files[i], decoded.mesh)
         yield (
@@ -220,12 +201,14 @@ class Decoded:
     code: str | None = None
 
 
-def decode_tokens(tokens: NDArray[np.int32], ended: bool, config: ExperimentConfig) -> Decoded:
+def decode_tokens(
+    tokens: NDArray[np.int32], ended: bool, generator: Generator, constrained: bool = True
+) -> Decoded:
     """Decode one row of tokens (without its end) and say whether the result is valid."""
     import tokenizer_rs
 
     try:
-        vertices, faces = build_tokenizer(config.tokenizer).decode(tokens)
+        vertices, faces = generator.decode(tokens, constrained)
     except tokenizer_rs.MeshError as error:
         return Decoded(Status.SYNTAX if ended else Status.NOT_ENDED, code=str(error.code))
     mesh = Mesh(np.asarray(vertices, dtype=np.float64), np.asarray(faces, dtype=np.int64))
@@ -242,13 +225,29 @@ def read_mesh(path: Path) -> Mesh:
     return Mesh(np.asarray(mesh.vertices, dtype=np.float64), np.asarray(mesh.faces, dtype=np.int64))
 
 
-def _cloud(condition: Condition, config: ExperimentConfig, seed: int) -> NDArray[np.float32] | None:
-    random = generator(seed, "condition", condition.name, condition.uri)
-    mesh = Mesh(condition.vertices, condition.faces)
-    try:
-        return condition_cloud(mesh, config.points, random, config.data.point_pool)
-    except NoSurfaceError:
-        return None
+def _points(
+    generator: Generator, config: ExperimentConfig, conditions: Sequence[Condition], seed: int
+) -> tuple[torch.Tensor | None, list[bool]]:
+    """Clouds (B, P, 6) of the conditions, and which of them have one; None for a generator without."""
+    count = generator.needs.points
+    if not count:
+        return None, [True] * len(conditions)
+    # A row without a cloud keeps its place, since the random streams count from the batch's first row.
+    stacked = np.zeros((len(conditions), count, 6), dtype=np.float32)
+    is_there = []
+    for row, condition in zip(stacked, conditions, strict=True):
+        random = random_generator(seed, "condition", condition.name, condition.uri)
+        try:
+            row[:] = condition_cloud(
+                Mesh(condition.vertices, condition.faces), count, random, config.data.point_pool
+            )
+            is_there.append(True)
+        except NoSurfaceError:
+            is_there.append(False)
+    parameter = next(
+        parameter for network in generator.networks.values() for parameter in network.parameters()
+    )
+    return torch.from_numpy(stacked).to(parameter.device, parameter.dtype), is_there
 
 
 def _has_area(mesh: Mesh) -> bool:
@@ -273,7 +272,7 @@ def _fingerprint(
         weights,
         asdict(sampling),
         config.model.model_dump(mode="json"),
-        config.tokenizer.model_dump(mode="json"),
+        None if config.needs.vocab_size is None else config.tokenizer.model_dump(mode="json"),
         config.data.point_pool,
         [condition.name, condition.uri, position],
     ]

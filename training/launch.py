@@ -9,6 +9,7 @@ log.txt and checkpoints/.
 import contextlib
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -19,9 +20,9 @@ from pathlib import Path
 from types import FrameType
 from typing import Any, NoReturn
 
-from pipelines.storage import DataFolder, file_sha256, write_bytes, write_json
-from training.checkpoints import RunError, newest_checkpoint, run_config
-from training.config import ExperimentConfig, differences, dump_config, load_config
+from pipelines.storage import DataFolder, atomic_path, file_sha256, write_bytes, write_json
+from training.checkpoints import WEIGHTS, RunError, newest_checkpoint, run_config
+from training.config import ExperimentConfig, differences, dump_config, flatten, load_config
 from training.data import DataError, ShardDataset, with_tokenizer_of
 from training.lifetime import stop_group
 from training.progress import ProgressLines
@@ -95,6 +96,7 @@ def prepare_run(config: ExperimentConfig, data: Path, run: Path, resume: bool) -
     """
     data, run = Path(data), Path(run)
     config = with_tokenizer_of(config, data)
+    earlier = {name: _checked_earlier(name, folder, config) for name, folder in config.earlier.items()}
     counts = ShardDataset(data, "train", config).counts
     description = {
         "data": str(data.resolve()),
@@ -102,6 +104,7 @@ def prepare_run(config: ExperimentConfig, data: Path, run: Path, resume: bool) -
         "n_train": counts.n_used,
         "n_train_too_long": counts.n_too_long,
         "max_tokens": config.max_tokens,
+        "earlier": {name: weights for name, (_, weights) in earlier.items()},
         "git_revision": git_revision(),
         "packages": package_versions(),
         "python": sys.version.split()[0],
@@ -110,9 +113,29 @@ def prepare_run(config: ExperimentConfig, data: Path, run: Path, resume: bool) -
         if not resume:
             raise RunError(f"{run} is not empty; give --resume to go on with it, or another folder")
         _check_same_run(config, description, run)
+    for name, (checkpoint, _) in earlier.items():
+        for source in (config.earlier[name] / "config.yaml", checkpoint / WEIGHTS):
+            with atomic_path(run / "earlier" / name / source.name) as temporary:
+                shutil.copyfile(source, temporary)
     run.mkdir(parents=True, exist_ok=True)
     write_bytes(run / "config.yaml", dump_config(config).encode())
     write_json(run / "run.json", description)
+
+
+def _checked_earlier(name: str, run: Path, config: ExperimentConfig) -> tuple[Path, str]:
+    """Newest checkpoint of an earlier stage's run, and the sha256 of its weights. Raises RunError."""
+    theirs, checkpoint = run_config(run), newest_checkpoint(run)
+    if (theirs.system, theirs.stage) != (config.system, name):
+        raise RunError(
+            f"earlier.{name}: {run} trains {theirs.system} {theirs.stage}, not {config.system} {name}"
+        )
+    if checkpoint is None:
+        raise RunError(f"earlier.{name}: {run} has no complete checkpoint; let `meshloom train` reach one")
+    stage = theirs.training_stage
+    before, after = (flatten(stage.settings(c.model).model_dump(mode="json")) for c in (theirs, config))
+    if changed := [f"{key}: {before[key]} -> {after[key]}" for key in before if before[key] != after[key]]:
+        raise RunError(f"earlier.{name}: {run} was trained with other settings: {'; '.join(changed)}")
+    return checkpoint, f"sha256:{file_sha256(checkpoint / WEIGHTS)}"
 
 
 def data_version(data: Path) -> str:
@@ -151,6 +174,9 @@ def _check_same_run(config: ExperimentConfig, description: dict[str, Any], run: 
         changed = differences(run_config(run), config)
     except (OSError, ValueError, RunError) as error:
         raise RunError(f"{run} is not empty and not a run that can be gone on with: {error}") from error
+    for name, weights in description["earlier"].items():
+        if before.get("earlier", {}).get(name) != weights:
+            changed.append(f"earlier.{name}: other weights than those that the run was begun with")
     if before.get("data_version") != description["data_version"]:
         changed.append(f"data: {before.get('data_version')} -> {description['data_version']}")
     if changed:

@@ -18,12 +18,14 @@ from pathlib import Path
 
 import torch
 from accelerate import Accelerator
+from accelerate.utils import gather_object
 from torch import Tensor, nn
 
-from model.silksong import SilksongModel
+from training.batches import Batch, held_out_batches, training_batches
 from training.checkpoints import (
     Position,
     build_module,
+    earlier_networks,
     newest_checkpoint,
     read_position,
     register_plain_weights,
@@ -31,7 +33,7 @@ from training.checkpoints import (
     save_checkpoint,
 )
 from training.config import ExperimentConfig, OptimizerSettings
-from training.data import Batch, DataError, ShardDataset, held_out_batches, training_batches
+from training.data import DataError, ShardDataset
 from training.lifetime import StopWish, follow_parent
 from training.reporting import MetricsRow, Reporter, open_reporter
 from training.schedules import reference_schedule
@@ -39,16 +41,21 @@ from training.schedules import reference_schedule
 STOP_WISH = StopWish()
 
 
-class TokenLoss(nn.Module):
-    """Condition and loss in one forward pass, which is what data-parallel wrappers need."""
+class Objective(nn.Module):
+    """A stage's loss in one forward pass, which is what data-parallel wrappers need."""
 
-    def __init__(self, module: SilksongModel) -> None:
+    def __init__(self, module: nn.Module, config: ExperimentConfig, earlier: dict[str, nn.Module]) -> None:
         super().__init__()
         self.module = module
+        self.stage = config.training_stage
+        self.earlier = earlier  # a plain dictionary: its networks are not this one's parameters
 
-    def forward(self, tokens: Tensor, points: Tensor) -> tuple[Tensor, Tensor]:
-        """Summed negative log-likelihood in nats, and the number of labels, of (B, n) and (B, P, 6)."""
-        return self.module.token_loss_sum(tokens, self.module.condition(points))
+    def forward(self, tensors: dict[str, Tensor]) -> tuple[Tensor, Tensor]:
+        """The loss summed over what is predicted, and how many that are; zeros for nothing at all."""
+        if not tensors:  # the other ranks wait for this one's gradients: give zeros
+            nothing = torch.stack([parameter.sum() for parameter in self.module.parameters()]).sum() * 0
+            return nothing, torch.zeros((), device=nothing.device)
+        return self.stage.loss_sum(self.module, tensors, self.earlier)
 
 
 class Trainer:
@@ -61,7 +68,11 @@ class Trainer:
         self.validation_set = _validation_set(data, config)
         self.module = build_module(config)
         optimizer = build_optimizer(self.module, config.optimizer)
-        self.loss, self.optimizer = accelerator.prepare(TokenLoss(self.module), optimizer)
+        earlier = {
+            name: network.to(accelerator.device) for name, network in earlier_networks(run, config).items()
+        }
+        self.objective = Objective(self.module, config, earlier)
+        self.loss, self.optimizer = accelerator.prepare(self.objective, optimizer)
         register_plain_weights(accelerator, self.module)
         self.position = Position()
 
@@ -107,12 +118,14 @@ class Trainer:
         )
         for group in self.optimizer.param_groups:
             group["lr"] = lr
-        loss_sum, n_labels = self._loss_sum(batch)
+        loss_sum, n_labels = self.loss(self._on_device(batch))
         mine = [float(loss_sum.detach()), float(n_labels), len(batch.failed), STOP_WISH.is_made]
         all_loss, all_labels, all_failed, all_wishes = self._sum_over_ranks(mine)
         if not math.isfinite(all_loss):
+            meshes = ", ".join(gather_object(batch.mesh_ids))
             raise FloatingPointError(
-                f"the loss of step {position.step + 1} is {all_loss}; lower optimizer.lr, or use bf16"
+                f"the loss of step {position.step + 1} is {all_loss}; lower optimizer.lr, or use bf16. "
+                f"Its meshes: {meshes}"
             )
         # Data parallelism averages over ranks; this makes it the mean over all labels of the step.
         self.accelerator.backward(loss_sum * (self.world / max(all_labels, 1)))
@@ -129,14 +142,8 @@ class Trainer:
         position.interval_tokens += int(all_labels)
         return lr, float(grad_norm), all_wishes > 0
 
-    def _loss_sum(self, batch: Batch) -> tuple[Tensor, Tensor]:
-        device = self.accelerator.device
-        if batch.is_empty:  # the other ranks wait for this one's gradients: give zeros
-            tokens = torch.full((1, 1), -1, dtype=torch.int64, device=device)
-            points = torch.zeros((1, self.config.points, 6), device=device)
-            loss_sum, n_labels = self.loss(tokens, points)
-            return loss_sum * 0, n_labels * 0
-        return self.loss(batch.tokens.to(device), batch.points.to(device))
+    def _on_device(self, batch: Batch) -> dict[str, Tensor]:
+        return {name: tensor.to(self.accelerator.device) for name, tensor in batch.tensors.items()}
 
     def _take_row(self, lr: float, grad_norm: float, validation_loss: float | None) -> MetricsRow:
         position = self.position
@@ -163,14 +170,12 @@ class Trainer:
         if self.validation_set is None or self.config.evaluate_meshes == 0:
             return None
         self.module.eval()
-        device = self.accelerator.device
         totals = [0.0, 0.0]
         batches = held_out_batches(self.validation_set, self.config.evaluate_meshes, self.rank, self.world)
         for batch in batches:
             if not batch.is_empty:
                 with self.accelerator.autocast():
-                    condition = self.module.condition(batch.points.to(device))
-                    loss_sum, n_labels = self.module.token_loss_sum(batch.tokens.to(device), condition)
+                    loss_sum, n_labels = self.objective(self._on_device(batch))
                 totals[0] += float(loss_sum)
                 totals[1] += float(n_labels)
         self.module.train()

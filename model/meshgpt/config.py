@@ -239,3 +239,22 @@ class TransformerConfig(BaseModel):
                 **own,
             }
         )
+
+
+class MeshgptConfig(BaseModel):
+    """Both networks; the defaults are the published sizes."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    autoencoder: AutoencoderConfig = AutoencoderConfig()
+    transformer: TransformerConfig = TransformerConfig()
+
+    @model_validator(mode="after")
+    def _codes_agree(self) -> Self:
+        for name in ("codebook_size", "n_corners", "n_quantizers"):
+            ours, theirs = getattr(self.transformer, name), getattr(self.autoencoder, name)
+            if ours != theirs:
+                raise ValueError(
+                    f"transformer.{name} is {ours}, but the autoencoder's is {theirs}; give both the same"
+                )
+        return self

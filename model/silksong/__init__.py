@@ -1,7 +1,6 @@
 """Mesh Silksong (arXiv 2507.02477): a token decoder that cross-attends to a point cloud's encoding."""
 
 from model.silksong.config import PointEncoderConfig, SilksongConfig
-from model.silksong.generate import GeneratedRow, TokenGrammar
 from model.silksong.modules import SilksongModel
 from model.silksong.reference import (
     load_point_encoder,
@@ -12,11 +11,9 @@ from model.silksong.reference import (
 )
 
 __all__ = [
-    "GeneratedRow",
     "PointEncoderConfig",
     "SilksongConfig",
     "SilksongModel",
-    "TokenGrammar",
     "load_point_encoder",
     "load_reference",
     "reference_name",

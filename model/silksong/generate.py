@@ -9,8 +9,7 @@ S condition vectors, V output classes, H heads, E head width.
 
 import secrets
 import time
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -18,34 +17,10 @@ from torch import Tensor
 
 from model.layers.attention import KeyValueCache
 from model.layers.sampling import RowUniforms, draw, sampling_probabilities
+from model.systems import GeneratedRow, TokenGrammar
 
 if TYPE_CHECKING:
     from model.silksong.modules import SilksongModel
-
-
-class TokenGrammar(Protocol):
-    """Which tokens may follow in each row of a batch; `tokenizer_rs` has one for every tokenizer."""
-
-    def allowed(self, remaining: int) -> np.ndarray:
-        """Which ids may follow, bool (rows, vocab_size + 1), EOS last.
-
-        ``remaining`` tokens, EOS among them, may still be written: what is allowed can end within them.
-        """
-
-    def advance(self, tokens: np.ndarray) -> None:
-        """Take one id a row, int32 (rows,); EOS ends a row, and whatever comes after is left alone."""
-
-
-@dataclass(frozen=True)
-class GeneratedRow:
-    """One row: its tokens (int32, with the prompt, without EOS), why and after how long it stopped.
-
-    ``ended`` says that the row came to its EOS; else it was cut at ``max_tokens``. ``seconds`` is wall time.
-    """
-
-    tokens: np.ndarray
-    ended: bool
-    seconds: float
 
 
 @torch.inference_mode()

@@ -12,6 +12,7 @@ import tokenizer_rs
 import trimesh
 
 from meshloom.demonstration import demo_sources
+from training.config import load_config
 
 
 def meshloom(*arguments: str | int | Path) -> subprocess.CompletedProcess[str]:
@@ -83,6 +84,13 @@ def test_tokenize_saves_what_the_tokenizer_gives(tmp_path: Path, torus: Path) ->
     vertices, _ = tokenizer_rs.Silksong().decode(np.load(tmp_path / "tokens.npy"))
     assert len(vertices) == 16 * 8
     assert "token_length" in done.stdout
+
+
+def test_config_show_prints_a_whole_that_is_read_back(tmp_path: Path) -> None:
+    result = meshloom("config", "show", "demo", "schedule.steps=7")
+    assert result.returncode == 0
+    (tmp_path / "whole.yaml").write_text(result.stdout)
+    assert load_config(tmp_path / "whole.yaml") == load_config("demo", ["schedule.steps=7"])
 
 
 def test_repair_returns_a_manifold_mesh_in_its_own_place(tmp_path: Path) -> None:

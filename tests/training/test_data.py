@@ -8,17 +8,9 @@ import tokenizer_rs
 import torch
 
 from tests.training.conftest import ShardedMesh, make_samples, tiny_config, write_data
-from training.data import (
-    DataError,
-    Failed,
-    Place,
-    Sample,
-    SampleFailure,
-    SampleOrder,
-    ShardDataset,
-    held_out_batches,
-    training_batches,
-)
+from training.batches import held_out_batches, training_batches
+from training.data import DataError, Failed, Prepared, SampleFailure, ShardDataset
+from training.order import Place, SampleOrder
 from training.surface import Mesh
 
 
@@ -63,9 +55,9 @@ def test_samples_come_from_the_tars_by_position(box_data: Path) -> None:
     assert len(dataset) == len(expected) == 2
     for i, sample in enumerate(expected):
         read = dataset[Place(0, i)]
-        assert isinstance(read, Sample)
+        assert isinstance(read, Prepared)
         assert read.mesh_id == sample.mesh_id
-        np.testing.assert_array_equal(read.tokens, sample.tokens)
+        np.testing.assert_array_equal(read.arrays["tokens"], sample.tokens)
         np.testing.assert_array_equal(dataset.mesh(i).vertices, sample.mesh.vertices)
 
 
@@ -104,15 +96,17 @@ def test_batches_do_not_depend_on_the_workers(box_data: Path, workers: int) -> N
     helped = ShardDataset(box_data, "train", tiny_config(data={**settings, "num_workers": workers}))
     batches = list(training_batches(helped, 4, 3))
     for expected, batch in zip(training_batches(alone, 4, 3), batches, strict=True):
-        assert torch.equal(expected.tokens, batch.tokens)
-        assert torch.equal(expected.points, batch.points)
-    assert batches[0].tokens.dtype == torch.int64
-    assert batches[0].points.shape == (4, 64, 6)
+        assert torch.equal(expected.tensors["tokens"], batch.tensors["tokens"])
+        assert torch.equal(expected.tensors["points"], batch.tensors["points"])
+    assert batches[0].tensors["tokens"].dtype == torch.int64
+    assert batches[0].tensors["points"].shape == (4, 64, 6)
 
 
 def test_ranks_share_the_held_out_samples(box_data: Path) -> None:
     dataset = ShardDataset(box_data, "val", tiny_config())
-    counts = [sum(len(b.tokens) for b in held_out_batches(dataset, 64, rank, 2)) for rank in range(2)]
+    counts = [
+        sum(len(b.tensors["tokens"]) for b in held_out_batches(dataset, 64, rank, 2)) for rank in range(2)
+    ]
     assert counts == [1, 1]
 
 
@@ -126,7 +120,7 @@ def test_an_unreadable_sample_fails_by_name_and_the_others_go_on(tmp_path: Path)
     )
     broken.write_parquet(index)
     (batch,) = training_batches(ShardDataset(data, "train", tiny_config()), 0, 1)
-    assert len(batch.tokens) == 3
+    assert len(batch.tensors["tokens"]) == 3
     assert [(f.mesh_id, f.failure) for f in batch.failed] == [("box/002", SampleFailure.UNREADABLE)]
 
 
@@ -141,12 +135,12 @@ def test_a_batch_of_failures_is_empty(tmp_path: Path) -> None:
 def test_augmented_meshes_are_encoded_anew(box_data: Path) -> None:
     dataset = ShardDataset(box_data, "train", tiny_config(data={"augment": {}}))
     first, second = dataset[Place(0, 0)], dataset[Place(1, 0)]
-    assert isinstance(first, Sample)
-    assert isinstance(second, Sample)
-    assert first.tokens.tolist() != second.tokens.tolist()
-    assert np.abs(first.points[:, :3]).max() < 0.95 + 0.05
+    assert isinstance(first, Prepared)
+    assert isinstance(second, Prepared)
+    assert first.arrays["tokens"].tolist() != second.arrays["tokens"].tolist()
+    assert np.abs(first.arrays["points"][:, :3]).max() < 0.95 + 0.05
     tokenizer = tokenizer_rs.Silksong(resolution=128, vertex_mode="block_offset")
-    vertices, faces = tokenizer.decode(first.tokens)
+    vertices, faces = tokenizer.decode(first.arrays["tokens"])
     assert len(faces) == 12
     assert 2 * 0.74 < np.ptp(vertices, axis=0).max() < 2 * 0.96
 
@@ -164,4 +158,4 @@ def test_a_mesh_that_does_not_tokenise_is_counted_not_replaced(tmp_path: Path) -
 def _points(dataset: ShardDataset, epoch: int, index: int) -> np.ndarray:
     sample = dataset[Place(epoch, index)]
     assert not isinstance(sample, Failed)
-    return sample.points
+    return sample.arrays["points"]

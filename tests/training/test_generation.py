@@ -8,7 +8,9 @@ import pytest
 import tokenizer_rs
 import torch
 
-from model.silksong import GeneratedRow, SilksongModel
+from model.silksong import SilksongModel
+from model.silksong.system import SilksongGenerator
+from model.systems import GeneratedRow
 from pipelines.tokenizers import build_tokenizer
 from tests.training.conftest import make_box, tiny_config
 from training.generation import (
@@ -49,9 +51,13 @@ def conditions(count: int) -> list[Condition]:
     return [Condition(f"box {i}", f"file:///{i}", box.vertices, box.faces) for i, box in enumerate(boxes)]
 
 
-def random_module() -> SilksongModel:
+def generator_of(network: SilksongModel) -> SilksongGenerator:
+    return SilksongGenerator(network, build_tokenizer(CONFIG.tokenizer))
+
+
+def random_generator() -> SilksongGenerator:
     torch.manual_seed(0)
-    return SilksongModel(CONFIG.model).eval()
+    return generator_of(SilksongModel(CONFIG.model).eval())
 
 
 def test_every_condition_is_a_row_whatever_came_of_it(tmp_path: Path) -> None:
@@ -59,7 +65,7 @@ def test_every_condition_is_a_row_whatever_came_of_it(tmp_path: Path) -> None:
     script = [(good, True), (good, False), (np.array([5, 5, 5]), True), (good, True), (good[:0], True)]
     given = conditions(5)
     given[3] = Condition("flat", "file:///flat", np.zeros((3, 3)), np.array([[0, 1, 2]]))
-    table = generate_meshes(Scripted(script), CONFIG, given, tmp_path)
+    table = generate_meshes(generator_of(Scripted(script)), CONFIG, given, tmp_path)
     assert dict(table.schema) == TABLE_SCHEMA
     assert table["name"].to_list() == ["box 0", "box 1", "box 2", "flat", "box 4"]
     assert table["status"].to_list()[:4] == ["valid", "not_ended", "syntax", "no_condition"]
@@ -77,26 +83,27 @@ def test_every_condition_is_a_row_whatever_came_of_it(tmp_path: Path) -> None:
 def test_what_is_done_is_not_done_again(tmp_path: Path) -> None:
     good = box_tokens([1, 0.5, 0.3])
     module = Scripted([(good, True)] * 8)
-    first = generate_meshes(module, CONFIG, conditions(3), tmp_path, batch_size=2)
+    generator = generator_of(module)
+    first = generate_meshes(generator, CONFIG, conditions(3), tmp_path, batch_size=2)
     assert module.calls == 2
-    again = generate_meshes(module, CONFIG, conditions(3), tmp_path, batch_size=2)
+    again = generate_meshes(generator, CONFIG, conditions(3), tmp_path, batch_size=2)
     assert module.calls == 2
     assert first.equals(again)
-    more = generate_meshes(module, CONFIG, conditions(4), tmp_path, batch_size=2)
+    more = generate_meshes(generator, CONFIG, conditions(4), tmp_path, batch_size=2)
     assert module.calls == 3
     assert more[:3].equals(first)
     (tmp_path / first["file"][1]).unlink()
-    assert generate_meshes(module, CONFIG, conditions(4), tmp_path).equals(more)
+    assert generate_meshes(generator, CONFIG, conditions(4), tmp_path).equals(more)
     assert module.calls == 4
-    generate_meshes(module, CONFIG, conditions(3), tmp_path, seed=1)
+    generate_meshes(generator, CONFIG, conditions(3), tmp_path, seed=1)
     assert module.calls == 5
 
 
 def test_the_batch_size_does_not_matter(tmp_path: Path) -> None:
-    module, given = random_module(), conditions(3)
+    generator, given = random_generator(), conditions(3)
     tables = [
         generate_meshes(
-            module, CONFIG, given, tmp_path / str(size), temperature=1.0, max_tokens=60, batch_size=size
+            generator, CONFIG, given, tmp_path / str(size), temperature=1.0, max_tokens=60, batch_size=size
         )
         for size in (1, 2, 3)
     ]
@@ -104,15 +111,15 @@ def test_the_batch_size_does_not_matter(tmp_path: Path) -> None:
     assert tables[0].equals(tables[2])
     assert tables[0]["seed"].to_list() == [0, 1, 2]
     assert tables[0]["tokens"][0].to_list() != tables[0]["tokens"][1].to_list()
-    other = generate_meshes(module, CONFIG, given, tmp_path / "s", seed=9, temperature=1.0, max_tokens=60)
+    other = generate_meshes(generator, CONFIG, given, tmp_path / "s", seed=9, temperature=1.0, max_tokens=60)
     assert other["tokens"].to_list() != tables[0]["tokens"].to_list()
 
 
 @pytest.mark.parametrize("temperature", [0.0, 1.0])
 def test_constrained_random_weights_give_manifold_meshes_that_end(tmp_path: Path, temperature: float) -> None:
-    module, given = random_module(), conditions(6)
+    generator, given = random_generator(), conditions(6)
     assert CONFIG.generation.constrained
-    table = generate_meshes(module, CONFIG, given, tmp_path, temperature=temperature, max_tokens=64)
+    table = generate_meshes(generator, CONFIG, given, tmp_path, temperature=temperature, max_tokens=64)
     assert table["stop_reason"].unique().to_list() == ["ended"]
     assert set(table["status"]) <= {"valid", "empty"}
     assert table["code"].null_count() == len(given)
@@ -124,15 +131,15 @@ def test_constrained_random_weights_give_manifold_meshes_that_end(tmp_path: Path
 
 
 def test_unconstrained_generation_is_still_there(tmp_path: Path) -> None:
-    module, given = random_module(), conditions(3)
+    generator, given = random_generator(), conditions(3)
     free = generate_meshes(
-        module, CONFIG, given, tmp_path / "free", temperature=1.0, max_tokens=40, constrained=False
+        generator, CONFIG, given, tmp_path / "free", temperature=1.0, max_tokens=40, constrained=False
     )
     assert set(free["status"]) <= {"not_ended", "syntax"}
     config = tiny_config(generation={"constrained": False})
-    same = generate_meshes(module, config, given, tmp_path / "same", temperature=1.0, max_tokens=40)
+    same = generate_meshes(generator, config, given, tmp_path / "same", temperature=1.0, max_tokens=40)
     assert same["tokens"].to_list() == free["tokens"].to_list()
-    held = generate_meshes(module, CONFIG, given, tmp_path / "free", temperature=1.0, max_tokens=40)
+    held = generate_meshes(generator, CONFIG, given, tmp_path / "free", temperature=1.0, max_tokens=40)
     assert held["tokens"].to_list() != free["tokens"].to_list(), "what was drawn freely must not be kept"
 
 
@@ -156,7 +163,7 @@ def is_manifold_by_index(faces: np.ndarray) -> bool:
 
 def test_the_same_mesh_twice_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="give each mesh once"):
-        generate_meshes(random_module(), CONFIG, conditions(1) * 2, tmp_path)
+        generate_meshes(random_generator(), CONFIG, conditions(1) * 2, tmp_path)
 
 
 def test_file_names_are_safe_and_unique() -> None:
@@ -169,16 +176,16 @@ def test_file_names_are_safe_and_unique() -> None:
 
 
 def test_a_decoded_mesh_is_the_encoded_one() -> None:
-    decoded = decode_tokens(box_tokens([1, 0.5, 0.25]), True, CONFIG)
+    decoded = decode_tokens(box_tokens([1, 0.5, 0.25]), True, random_generator())
     assert decoded.status is Status.VALID
     assert decoded.mesh is not None
     np.testing.assert_allclose(np.ptp(decoded.mesh.vertices, axis=0), [1.9, 0.95, 0.475], atol=0.02)
 
 
 def test_the_digest_sees_every_weight() -> None:
-    module = random_module()
-    before = weights_digest(module)
-    assert before == weights_digest(random_module())
+    generator = random_generator()
+    before = weights_digest(generator.networks)
+    assert before == weights_digest(random_generator().networks)
     with torch.no_grad():
-        module.head.bias[3] += 1e-3
-    assert weights_digest(module) != before
+        generator.network.head.bias[3] += 1e-3
+    assert weights_digest(generator.networks) != before

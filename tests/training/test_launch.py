@@ -11,7 +11,7 @@ import pytest
 
 from pipelines.tokenizers import SilksongSettings
 from tests.training.conftest import make_samples, tiny_config, write_data
-from training.checkpoints import RunError, load_run, newest_checkpoint, run_config
+from training.checkpoints import RunError, load_generator, newest_checkpoint, run_config
 from training.config import dump_config
 from training.data import DataError
 from training.launch import launch_training, prepare_run, train
@@ -101,9 +101,9 @@ def test_nothing_starts_without_samples(tmp_path: Path) -> None:
 def test_a_run_without_a_checkpoint_cannot_be_loaded(box_data: Path, tmp_path: Path) -> None:
     prepare_run(tiny_config(), box_data, tmp_path / "run", resume=False)
     with pytest.raises(RunError, match="no complete checkpoint"):
-        load_run(tmp_path / "run")
+        load_generator(tmp_path / "run")
     with pytest.raises(RunError, match="is not a run"):
-        load_run(tmp_path / "absent")
+        load_generator(tmp_path / "absent")
 
 
 def test_a_rank_that_fails_gives_a_status(box_data: Path, tmp_path: Path) -> None:

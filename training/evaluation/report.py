@@ -17,7 +17,7 @@ import torch
 
 from pipelines.pictures import histogram, pairs_sheet
 from pipelines.storage import write_bytes, write_json, write_table
-from training.checkpoints import load_run, newest_checkpoint
+from training.checkpoints import load_generator, newest_checkpoint
 from training.data import DataError, ShardDataset
 from training.evaluation.protocol import DISTANCES, PROTOCOLS, Protocol
 from training.evaluation.scoring import metrics_schema, score_row, summarize
@@ -51,13 +51,13 @@ def evaluate_run(
     if protocol not in PROTOCOLS:
         raise ValueError(f"protocol {protocol!r} is not one of {', '.join(PROTOCOLS)}")
     chosen = PROTOCOLS[protocol]
-    module, config = load_run(run, device or ("cuda" if torch.cuda.is_available() else "cpu"))
+    generator, config = load_generator(run, device or ("cuda" if torch.cuda.is_available() else "cpu"))
     held_out = ShardDataset(data, split, config)
     conditions, unreadable = _conditions(held_out, limit)
     if not conditions:
         raise DataError(f"none of the {len(unreadable)} meshes of split {split} can be read from {data}")
     generated = generate_meshes(
-        module,
+        generator,
         config,
         conditions,
         out / "generated",
@@ -71,7 +71,7 @@ def evaluate_run(
     write_table(out / "metrics.parquet", metrics)
     checkpoint = newest_checkpoint(run)
     summary = {
-        **summarize(metrics, chosen, seed, config.model.vocab_size),
+        **summarize(metrics, chosen, seed, generator.vocab_size),
         "split": split,
         "limit": limit,
         "n_split": held_out.counts.n_indexed,

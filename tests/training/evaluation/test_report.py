@@ -10,7 +10,8 @@ import pytest
 import tokenizer_rs
 import torch
 
-from model.silksong import GeneratedRow, SilksongModel
+from model.silksong import SilksongModel
+from model.systems import GeneratedRow
 from tests.training.conftest import ShardedMesh, make_box, make_samples, tiny_config, write_data
 from training.checkpoints import build_module
 from training.data import DataError

@@ -1,0 +1,63 @@
+"""What the commands about experiments and runs do: config show, train, generate, evaluate."""
+
+from pathlib import Path
+
+from meshloom.commands import console, read_file, triangles
+
+
+def show_config(config: str, overrides: list[str]) -> None:
+    """Print the resolved configuration."""
+    from training.config import dump_config, load_config
+
+    print(dump_config(load_config(config, overrides)), end="")
+
+
+def train(config: str, overrides: list[str], data: Path, run: Path, resume: bool) -> int:
+    """Launch training as child processes; returns their exit code."""
+    from training.launch import train as launch
+
+    code = launch(config, overrides, data=data, run=run, resume=resume)
+    if code == 0:
+        console.print(f"trained: {run}/checkpoints, {run}/metrics.parquet, {run}/config.yaml")
+    return code
+
+
+def generate(
+    run: Path, meshes: list[Path], out: Path, seed: int, temperature: float, max_tokens: int | None = None
+) -> None:
+    """Generate one mesh per condition mesh."""
+    from pipelines.normalizing import normalize, pre_clean
+    from training.checkpoints import load_generator
+    from training.generation import Condition, generate_meshes
+
+    conditions = []
+    for path in meshes:
+        vertices, faces = pre_clean(*triangles(read_file(path)))
+        conditions.append(Condition(name=path.stem, uri=str(path), vertices=normalize(vertices), faces=faces))
+    generator, config = load_generator(run)
+    table = generate_meshes(
+        generator, config, conditions, out, seed=seed, temperature=temperature, max_tokens=max_tokens
+    )
+    written = table.filter(table["file"].is_not_null()).height
+    console.print(
+        f"{written} of {table.height} meshes written; every condition is a row of {out}/generated.parquet"
+    )
+
+
+def evaluate(
+    run: Path,
+    data: Path,
+    out: Path,
+    split: str,
+    limit: int | None,
+    seed: int,
+    temperature: float,
+    protocol: str,
+) -> None:
+    """Generate from the held-out meshes of a split, compare, and print the summary."""
+    from training.evaluation.report import evaluate_run
+
+    summary = evaluate_run(
+        run, data, split, out, limit=limit, seed=seed, temperature=temperature, protocol=protocol
+    )
+    console.print(f"{summary['valid']} valid of {summary['requested']} requested; report: {out}/report.html")
