@@ -23,8 +23,8 @@ NAMES = (
     "floor_kitchen_small",
     "food_ingredient_potato_mashed",
     "pillar_A",
+    "pillar_B",
     "rug_rectangle_A",
-    "rug_rectangle_B",
 )
 N_SAMPLED = 48
 
