@@ -68,10 +68,22 @@ def opened(base: str) -> Iterator["playwright.Page"]:
         browser = driver.chromium.launch(executable_path=str(CHROMIUM), args=ARGUMENTS)
         page = browser.new_page(viewport={"width": 1800, "height": 900}, device_scale_factor=1.5)
         page.set_default_timeout(PATIENCE_MILLISECONDS)
+        playwright.expect.set_options(timeout=PATIENCE_MILLISECONDS)
         page.goto(base)
         page.get_by_text("Hide navigation").click()
         yield page
         browser.close()
+
+
+@contextmanager
+def picture_of_failure(
+    page: "playwright.Page", request: pytest.FixtureRequest, folder: Path
+) -> Iterator[None]:
+    """Keep what the page shows when the test that runs within fails."""
+    n_failed = request.session.testsfailed
+    yield
+    if request.session.testsfailed > n_failed:
+        page.screenshot(path=folder / "failure.png")
 
 
 def _wait_for(url: str, process: "subprocess.Popen[bytes]") -> None:

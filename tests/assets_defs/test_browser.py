@@ -16,7 +16,7 @@ import yaml
 
 from assets_defs.definitions import defs
 from assets_defs.resources import DataSetResource
-from tests.assets_defs.browser import needs_browser, opened, web_ui
+from tests.assets_defs.browser import needs_browser, opened, picture_of_failure, web_ui
 from tests.assets_defs.tiny import TINY_MODEL, as_config, launch, wait_for_end, write_three_meshes
 
 GROUPS = ["ingest", "tokenize", "curate", "train", "evaluate"]
@@ -61,9 +61,17 @@ def base(made: Path) -> Iterator[str]:
 
 
 @pytest.fixture(scope="module")
-def page(base: str) -> Iterator["playwright.Page"]:
+def opened_page(base: str) -> Iterator["playwright.Page"]:
     with opened(base) as page:
         yield page
+
+
+@pytest.fixture
+def page(
+    opened_page: "playwright.Page", request: pytest.FixtureRequest, tmp_path: Path
+) -> Iterator["playwright.Page"]:
+    with picture_of_failure(opened_page, request, tmp_path):
+        yield opened_page
 
 
 @pytest.fixture(scope="module")
