@@ -121,7 +121,7 @@ def materialize(page: "playwright.Page", base: str, platform: Platform, key: str
         before = {run.run_id for run in instance.get_runs()}
         page.goto(f"{base}/assets/raw_meshes?view=partitions")
         page.get_by_text(key, exact=True).first.wait_for()
-        page.get_by_role("button", name=re.compile("^Materialize")).first.click()
+        page.get_by_role("button", name="Materialize").first.click()
         page.get_by_text("Select a partition or create one").click()
         page.get_by_text(key, exact=True).last.click()
         page.keyboard.press("Escape")

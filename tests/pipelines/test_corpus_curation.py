@@ -41,6 +41,8 @@ class Run:
     n_asked: dict[str, int]
     """Meshes that workers were asked about, by function."""
     bodies: list[str]
+    pieces: list[tuple[str, str]]
+    """Of the bucket's objects."""
     index: pl.DataFrame
     ledger: pl.DataFrame
 
@@ -105,7 +107,7 @@ def run(corpus: Corpus) -> Run:
         report = curate(corpus.sources, corpus.folder / "data", settings)
     data = DataFolder(report.root)
     index, ledger = pl.read_parquet(data.shards / "index.parquet"), data.scan("ledger").collect()
-    return Run(report, contents(data.root), dict(n_asked), corpus.bodies, index, ledger)
+    return Run(report, contents(data.root), dict(n_asked), corpus.bodies, corpus.s3.pieces, index, ledger)
 
 
 def counting(map_capped, n_asked: Counter[str]):
@@ -172,7 +174,8 @@ def test_bytes_are_asked_for_once(corpus: Corpus, first: Run) -> None:
     assert contents.n_unique() <= len(meshes) <= len(contents)
     listed = {uri.removeprefix("s3://") for uri in corpus.uris if uri.startswith("s3://")}
     unread = first.ledger.filter(pl.col("reason").is_in(["UNSUPPORTED_FORMAT", "EMPTY_FILE"]))["uri"]
-    assert {asked[path] for path in listed & set(asked)} == {1}
+    pieces = Counter((path, span) for path, span in first.pieces if path in listed)
+    assert set(pieces.values()) == {1}
     assert listed - set(asked) <= {uri.removeprefix("s3://") for uri in unread}
 
 

@@ -19,8 +19,8 @@ class S3Server:
     environment: dict[str, str]
 
     def __init__(self) -> None:
-        self.requests: list[tuple[str, str]] = []
-        """Method and path of everything asked for."""
+        self.requests: list[tuple[str, str, str]] = []
+        """Method, path and range of everything asked for."""
 
     def __enter__(self) -> "S3Server":
         self._server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
@@ -47,10 +47,15 @@ class S3Server:
         self._server.stop()
 
     @property
+    def pieces(self) -> list[tuple[str, str]]:
+        """`bucket/key` and range of the bytes that were asked for."""
+        found = ((path.strip("/"), span) for method, path, span in self.requests if method == "GET")
+        return [(path, span) for path, span in found if "/" in path]
+
+    @property
     def bodies(self) -> list[str]:
-        """`bucket/key` of the objects whose bytes were asked for."""
-        paths = (path.strip("/") for method, path in self.requests if method == "GET")
-        return [path for path in paths if "/" in path]
+        """`bucket/key` of the objects whose bytes were asked for, each once."""
+        return list(dict.fromkeys(path for path, _ in self.pieces))
 
     def put(self, bucket: str, key: str, content: bytes) -> None:
         """Store an object; makes the bucket where there is none."""
@@ -59,7 +64,8 @@ class S3Server:
 
     def _recorded(self, application: Application) -> Application:
         def record(environment: dict[str, Any], start_response: Any) -> Iterable[bytes]:
-            self.requests.append((environment["REQUEST_METHOD"], environment["PATH_INFO"]))
+            asked = (environment[name] for name in ("REQUEST_METHOD", "PATH_INFO"))
+            self.requests.append((*asked, environment.get("HTTP_RANGE", "")))
             return application(environment, start_response)
 
         return record
