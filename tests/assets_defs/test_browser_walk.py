@@ -123,7 +123,7 @@ def materialize(page: "playwright.Page", base: str, platform: Platform, key: str
         page.get_by_text(key, exact=True).first.wait_for()
         page.get_by_role("button", name="Materialize").first.click()
         page.get_by_text("Select a partition or create one").click()
-        page.get_by_text(key, exact=True).last.click()
+        page.get_by_text(key, exact=True).locator("visible=true").last.click()
         page.keyboard.press("Escape")
         page.get_by_role("button", name="Launch 1 run").click()
 
