@@ -97,9 +97,10 @@ def test_a_failed_partition_says_why_and_is_run_again(
     page.get_by_role("link", name=failed.run_id[:8]).first.click()
     page.get_by_text(f"{platform.meshes} does not exist; check the path").first.wait_for()
     page.get_by_role("button", name="View full message").first.click()
-    page.get_by_text("failure class", exact=True).wait_for()
-    page.get_by_text(re.compile("^lasting: .*mend the cause, then re-execute$")).wait_for()
-    page.get_by_role("button", name="Done").click()
+    dialog = page.get_by_role("dialog")
+    dialog.get_by_text("failure class", exact=True).wait_for()
+    dialog.get_by_text(re.compile("^lasting: .*mend the cause, then re-execute$")).wait_for()
+    dialog.get_by_role("button", name="Done").click()
 
     page.get_by_role("button", name="Re-execute all").locator("xpath=..").locator("button").last.click()
     page.get_by_role("menuitem", name="From failure").click()
