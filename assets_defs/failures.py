@@ -23,6 +23,11 @@ retry_transient = dg.RetryPolicy(
 )
 """Waits 5, 10, 20 and 40 seconds, give or take."""
 
+LASTING = (
+    "lasting: it would fail the same way again, so it is not tried again; mend the cause, then re-execute"
+)
+"""What the UI says of a failure that is not transient."""
+
 _TRANSIENT_ERRNO = {
     *(errno.EAGAIN, errno.EBUSY, errno.EINTR, errno.ETIMEDOUT, errno.ESTALE, errno.ECONNRESET, errno.EPIPE),
     *(errno.ECONNREFUSED, errno.ECONNABORTED, errno.ENETDOWN, errno.ENETUNREACH, errno.EHOSTUNREACH),
@@ -66,6 +71,8 @@ def classified(step: Callable[Parameters, Result]) -> Callable[Parameters, Resul
         except Exception as error:
             if is_transient(error):
                 raise
-            raise dg.Failure(f"{type(error).__name__}: {error}", allow_retries=False) from error
+            raise dg.Failure(
+                f"{type(error).__name__}: {error}", metadata={"failure class": LASTING}, allow_retries=False
+            ) from error
 
     return run

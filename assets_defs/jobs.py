@@ -9,7 +9,9 @@ curate = dg.define_asset_job(
 )
 curate_partitions = dg.define_asset_job(
     "curate_partitions",
-    selection=dg.AssetSelection.assets("raw_meshes", "mesh_table", "tokens", "curated", "shards"),
+    selection=dg.AssetSelection.assets(
+        *("raw_meshes", "mesh_table", "quality", "tokens", "descriptors", "duplicates", "curated", "shards")
+    ),
     description="Some partitions, from raw files to shards; ledger and data set follow by their conditions.",
 )
 train = dg.define_asset_job(

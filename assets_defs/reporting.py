@@ -10,6 +10,7 @@ import polars as pl
 from pipelines.stages import PartitionResult
 from pipelines.storage import DataFolder, ShardKey
 from pipelines.tables import column_docs, polars_schema
+from pipelines.versions.code import stage_versions
 from pipelines.visible import visible
 
 if TYPE_CHECKING:
@@ -42,6 +43,11 @@ def column_schema(table: "type[DataFrameModel]") -> dg.TableSchema:
 def definition_metadata(table: "type[DataFrameModel]") -> dict[str, Any]:
     """What is known of a table asset before it exists."""
     return {"dagster/column_schema": column_schema(table)}
+
+
+def code_version(stage: str) -> str:
+    """VERSION of a stage: Dagster marks what an older one made as stale. Raises KeyError for no stage."""
+    return str(stage_versions()[stage])
 
 
 def report_partitions(

@@ -3,9 +3,17 @@
 import dagster as dg
 
 from assets_defs.checks import check_schema, schema_spec
+from assets_defs.failures import classified, retry_transient
 from assets_defs.ingest.assets import mesh_table
 from assets_defs.partitions import one_run_for_all, shard_keys_of, source_shards
-from assets_defs.reporting import OWNERS, definition_metadata, file_link, picture, report_partitions
+from assets_defs.reporting import (
+    OWNERS,
+    code_version,
+    definition_metadata,
+    file_link,
+    picture,
+    report_partitions,
+)
 from assets_defs.resources import DataSetResource
 from assets_defs.tokenize.assets import quality, tokens
 from pipelines.tables import Descriptors, DuplicatePairs, Duplicates
@@ -15,13 +23,16 @@ from pipelines.tables import Descriptors, DuplicatePairs, Duplicates
     group_name="curate",
     kinds={"parquet", "polars"},
     owners=OWNERS,
-    code_version="1",
+    code_version=code_version("descriptors"),
     partitions_def=source_shards,
     backfill_policy=one_run_for_all,
     deps=[mesh_table],
     metadata=definition_metadata(Descriptors),
     check_specs=[schema_spec("descriptors")],
+    pool="cpu",
+    retry_policy=retry_transient,
 )
+@classified
 def descriptors(context: dg.AssetExecutionContext, data_set: DataSetResource) -> dg.MaterializeResult:
     """What stays of each mesh when it is moved, turned, scaled or stored in another way."""
     from pipelines.stages.descriptors import build_descriptors
@@ -38,11 +49,14 @@ def descriptors(context: dg.AssetExecutionContext, data_set: DataSetResource) ->
     group_name="curate",
     kinds={"parquet", "scipy"},
     owners=OWNERS,
-    code_version="1",
+    code_version=code_version("duplicates"),
     deps=[descriptors, quality, tokens],
     metadata=definition_metadata(Duplicates),
     check_specs=[schema_spec("duplicates")],
+    pool="cpu",
+    retry_policy=retry_transient,
 )
+@classified
 def duplicates(data_set: DataSetResource) -> dg.MaterializeResult:
     """Clusters of copies over all partitions, and the mesh that stands for each."""
     from pipelines.duplicates.report import duplicate_report, largest_cluster_sheet

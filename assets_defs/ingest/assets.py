@@ -5,7 +5,7 @@ import dagster as dg
 from assets_defs.checks import check_stage, schema_spec
 from assets_defs.failures import classified, retry_transient
 from assets_defs.partitions import one_run_for_all, shard_keys_of, source_shards
-from assets_defs.reporting import OWNERS, definition_metadata, histogram_of, report_partitions
+from assets_defs.reporting import OWNERS, code_version, definition_metadata, histogram_of, report_partitions
 from assets_defs.resources import DataSetResource
 from pipelines.tables import MeshTable, RawMeshes
 
@@ -14,7 +14,7 @@ from pipelines.tables import MeshTable, RawMeshes
     group_name="ingest",
     kinds={"parquet", "polars"},
     owners=OWNERS,
-    code_version="1",
+    code_version=code_version("raw_meshes"),
     partitions_def=source_shards,
     backfill_policy=one_run_for_all,
     metadata=definition_metadata(RawMeshes),
@@ -41,7 +41,7 @@ def raw_meshes(context: dg.AssetExecutionContext, data_set: DataSetResource) -> 
     group_name="ingest",
     kinds={"parquet", "polars"},
     owners=OWNERS,
-    code_version="1",
+    code_version=code_version("mesh_table"),
     partitions_def=source_shards,
     backfill_policy=one_run_for_all,
     deps=[raw_meshes],

@@ -6,7 +6,7 @@ from assets_defs.checks import check_stage, schema_spec
 from assets_defs.failures import classified, retry_transient
 from assets_defs.ingest.assets import mesh_table
 from assets_defs.partitions import one_run_for_all, shard_keys_of, source_shards
-from assets_defs.reporting import OWNERS, definition_metadata, histogram_of, report_partitions
+from assets_defs.reporting import OWNERS, code_version, definition_metadata, histogram_of, report_partitions
 from assets_defs.resources import DataSetResource
 from pipelines.tables import Quality, Tokens
 
@@ -15,7 +15,7 @@ from pipelines.tables import Quality, Tokens
     group_name="tokenize",
     kinds={"rust", "parquet"},
     owners=OWNERS,
-    code_version="1",
+    code_version=code_version("tokens"),
     partitions_def=source_shards,
     backfill_policy=one_run_for_all,
     deps=[mesh_table],
@@ -43,13 +43,16 @@ def tokens(context: dg.AssetExecutionContext, data_set: DataSetResource) -> dg.M
     group_name="tokenize",
     kinds={"rust", "parquet"},
     owners=OWNERS,
-    code_version="1",
+    code_version=code_version("quality"),
     partitions_def=source_shards,
     backfill_policy=one_run_for_all,
     deps=[mesh_table],
     metadata=definition_metadata(Quality),
     check_specs=[schema_spec("quality")],
+    pool="cpu",
+    retry_policy=retry_transient,
 )
+@classified
 def quality(context: dg.AssetExecutionContext, data_set: DataSetResource) -> dg.MaterializeResult:
     """What rules may ask of meshes that load: surface, faces, quantisation damage, every tokenizer."""
     from pipelines.stages.quality import build_quality

@@ -48,7 +48,7 @@ def _of_folder(kind: str, argument: str) -> Source:
     place, options = (argument, Options({})) if is_path else split_options(argument)
     path = Path(place).expanduser()
     if not path.exists():
-        raise SourceError(f"{path} does not exist")
+        raise SourceError(f"{path} does not exist; check the path, or mount the disk that holds it")
     if not path.is_dir():
         raise SourceError(f"{path} is not a folder; give the folder that holds the files")
     return _finish(FOLDER_KINDS[kind](path.resolve(), options), options)

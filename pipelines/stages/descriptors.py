@@ -69,15 +69,17 @@ def build_descriptors(
         ("pipelines.stages.descriptors",),
     )
     for key in stale:  # outcomes come in the order of the tasks
-        started = monotonic()
+        started, cpu_seconds = monotonic(), 0.0
         rows: list[Row] = []
         for identity in pl.read_parquet(tables[key], columns=list(IDENTITY)).iter_rows(named=True):
             _, outcome = next(outcomes)
             rows.append(_row(identity, outcome))
+            cpu_seconds += outcome.cpu_seconds
             n_done += 1
             progress(DESCRIPTORS, n_done, n_all)
         _write(data.table(DESCRIPTORS, key), rows, names[key])
-        results[key] = PartitionResult(key, len(rows), seconds=monotonic() - started)
+        seconds = monotonic() - started
+        results[key] = PartitionResult(key, len(rows), seconds=seconds, cpu_seconds=cpu_seconds)
     deque(outcomes, maxlen=0)  # ends the pool
     return [results[key] for key in keys]
 

@@ -33,10 +33,15 @@ _STAGES = (raw_meshes, mesh_table, quality, tokens, descriptors, duplicates, cur
 def code_record() -> dict[str, Any]:
     """`stages`, `packages` and `sources`, as the version record holds them."""
     return {
-        "stages": {module.__name__.rpartition(".")[2]: module.VERSION for module in _STAGES},
+        "stages": stage_versions(),
         "packages": {name: package_version(name) for name in PACKAGES},
         "sources": _sources_sha256(Path(__file__).parents[1]),
     }
+
+
+def stage_versions() -> dict[str, int]:
+    """VERSION of every stage, by its name."""
+    return {module.__name__.rpartition(".")[2]: module.VERSION for module in _STAGES}
 
 
 def package_version(distribution: str) -> str:

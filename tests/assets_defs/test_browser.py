@@ -7,12 +7,6 @@ instance on which `rebuild` has run already, to take them of a larger data set.
 import json
 import os
 import re
-import signal
-import socket
-import subprocess
-import sys
-import time
-import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -20,29 +14,14 @@ import dagster as dg
 import pytest
 import yaml
 
+from assets_defs.definitions import defs
 from assets_defs.resources import DataSetResource
-from tests.assets_defs.tiny import PROJECT, TINY_MODEL, as_config, launch, wait_for_end, write_three_meshes
+from tests.assets_defs.browser import needs_browser, opened, picture_of_failure, web_ui
+from tests.assets_defs.tiny import TINY_MODEL, as_config, launch, wait_for_end, write_three_meshes
 
-CHROMIUM = Path("/usr/bin/chromium")
-ARGUMENTS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
 GROUPS = ["ingest", "tokenize", "curate", "train", "evaluate"]
-LINEAGE = [
-    *("raw_meshes", "mesh_table", "quality", "tokens", "curated", "shards", "ledger", "dataset"),
-    *("checkpoint", "generated_meshes", "evaluation"),
-]
 
-pytestmark = [
-    pytest.mark.browser,
-    pytest.mark.skipif(not CHROMIUM.exists(), reason="needs Debian's chromium"),
-]
+pytestmark = needs_browser
 playwright = pytest.importorskip("playwright.sync_api")
 pytest.importorskip("tokenizer_rs")
 
@@ -77,41 +56,22 @@ def made(tmp_path_factory: pytest.TempPathFactory, dagster_home: Path) -> Path:
 
 @pytest.fixture(scope="module")
 def base(made: Path) -> Iterator[str]:
-    """Address of `dagster dev` on that instance."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    command = [sys.executable, "-m", "dagster", "dev", "-w", str(PROJECT / "workspace.yaml"), "-p", str(port)]
-    process = subprocess.Popen(
-        command,
-        env={**os.environ, "DAGSTER_HOME": str(made)},
-        cwd=made,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        start_new_session=True,
-    )
-    address = f"http://127.0.0.1:{port}"
-    try:
-        _wait_for(f"{address}/server_info", process)
+    with web_ui(made) as address:
         yield address
-    finally:
-        os.killpg(process.pid, signal.SIGTERM)
-        try:
-            process.wait(timeout=30)
-        except subprocess.TimeoutExpired:
-            os.killpg(process.pid, signal.SIGKILL)
 
 
 @pytest.fixture(scope="module")
-def page(base: str) -> Iterator["playwright.Page"]:
-    with playwright.sync_playwright() as driver:
-        browser = driver.chromium.launch(executable_path=str(CHROMIUM), args=ARGUMENTS)
-        page = browser.new_page(viewport={"width": 1800, "height": 900}, device_scale_factor=1.5)
-        page.set_default_timeout(60_000)
-        page.goto(base)
-        page.get_by_text("Hide navigation").click()
+def opened_page(base: str) -> Iterator["playwright.Page"]:
+    with opened(base) as page:
         yield page
-        browser.close()
+
+
+@pytest.fixture
+def page(
+    opened_page: "playwright.Page", request: pytest.FixtureRequest, tmp_path: Path
+) -> Iterator["playwright.Page"]:
+    with picture_of_failure(opened_page, request, tmp_path):
+        yield opened_page
 
 
 @pytest.fixture(scope="module")
@@ -125,8 +85,8 @@ def test_the_lineage(page: "playwright.Page", base: str, screenshots: Path) -> N
     expanded = "%2C".join(f"global%40global%3A{group}" for group in GROUPS)
     page.set_viewport_size({"width": 1800, "height": 600})
     page.goto(f"{base}/asset-groups?expanded={expanded}")
-    for name in LINEAGE:
-        page.get_by_text(name, exact=True).first.wait_for()
+    for key in defs.resolve_asset_graph().get_all_asset_keys():
+        page.get_by_text(key.to_user_string(), exact=True).first.wait_for()
     page.wait_for_timeout(3000)  # the graph moves to its place, and takes the colours of what is materialised
     page.screenshot(path=screenshots / "lineage.png")
     page.set_viewport_size({"width": 1800, "height": 900})
@@ -173,16 +133,3 @@ def test_checks_of_the_ledger(page: "playwright.Page", base: str, screenshots: P
     page.get_by_text("schema", exact=True).first.wait_for()
     page.get_by_text("Passed", exact=True).first.wait_for()
     page.screenshot(path=screenshots / "checks.png")
-
-
-def _wait_for(url: str, process: "subprocess.Popen[bytes]") -> None:
-    deadline = time.monotonic() + 180
-    while True:
-        assert process.poll() is None, "dagster dev ended"
-        assert time.monotonic() < deadline, "dagster dev takes too long"
-        try:
-            with urllib.request.urlopen(url, timeout=2) as answer:
-                if answer.status == 200:
-                    return
-        except OSError:
-            time.sleep(0.3)

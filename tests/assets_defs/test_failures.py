@@ -87,7 +87,10 @@ def test_a_wrong_configuration_fails_at_once(data_set: DataSetResource, instance
     assert not result.success
     assert retries(result) == 0
     [failure] = [event for event in result.all_events if event.is_step_failure]
-    assert "/nowhere/at/all does not exist" in str(failure.event_specific_data)
+    assert "/nowhere/at/all does not exist; check the path" in str(failure.event_specific_data)
+    told = failure.step_failure_data.user_failure_data
+    assert told is not None
+    assert told.metadata["failure class"].value.startswith("lasting")
 
 
 def test_a_folder_that_is_written_to_is_waited_for(

@@ -12,7 +12,7 @@ from assets_defs.curate.assets import dataset, dataset_changes, ledger, shards
 from assets_defs.definitions import defs
 from assets_defs.reporting import LOGGED_REJECTS_LIMIT
 from assets_defs.resources import DataSetResource
-from tests.assets_defs.test_materialize import ALL, STAGES
+from tests.assets_defs.test_materialize import ALL, PARTITIONED, STAGES
 
 EVERYTHING = [*ALL, dataset_changes]
 
@@ -75,7 +75,7 @@ def test_a_version_is_compared_with_the_one_before(
 
 def test_partitions_say_what_they_cost(data_set: DataSetResource, instance: dg.DagsterInstance) -> None:
     result = make(data_set, instance, [*STAGES, shards])
-    for asset in (*STAGES, shards):
+    for asset in (*PARTITIONED, shards):
         [name] = asset.key.path
         events = result.asset_materializations_for_node(name)
         assert sum(event.metadata["bytes read"].value for event in events) == sum(
@@ -117,9 +117,10 @@ def test_pools_retries_and_freshness_are_set() -> None:
     graph = defs.resolve_asset_graph()
     pools = {key.to_user_string(): graph.get(key).pools for key in graph.get_all_asset_keys()}
     assert pools["raw_meshes"] == {"network"}
-    assert pools["mesh_table"] == pools["tokens"] == {"cpu"}
+    for name in ("mesh_table", "quality", "tokens", "descriptors", "duplicates", "curated", "ledger"):
+        assert pools[name] == {"cpu"}, name
     assert pools["checkpoint"] == pools["evaluation"] == {"gpu"}
-    for name in ("raw_meshes", "mesh_table", "tokens", "curated", "shards", "ledger", "dataset"):
+    for name in (*(asset.key.to_user_string() for asset in ALL), "dataset_changes"):
         policy = defs.resolve_assets_def(name).op.retry_policy
         assert policy is not None
         assert policy.backoff is dg.Backoff.EXPONENTIAL
