@@ -67,6 +67,7 @@ class DataSetResource(dg.ConfigurableResource):
         default=None, description="Only meshes under one of these, for example [cc0, by]; null keeps all."
     )
     workers: int = Field(default=0, ge=0, description="Processes; 0 = one per core.")
+    engine: str = Field(default="local", description="local, or ray: see docs/scale.md.")
     volume_drop: float = Field(
         default=0.1, ge=0, le=1, description="Share by which a version may shrink before a check warns."
     )
@@ -106,6 +107,7 @@ class DataSetResource(dg.ConfigurableResource):
             {
                 "tokenizer": tokenizer_named(self.tokenizer),
                 "limits": WorkerLimits(workers=self.workers),
+                "engine": self.engine,
                 **{name: value for name, value in given.items() if value is not None},
             }
         )

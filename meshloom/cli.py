@@ -12,6 +12,7 @@ from typing import Annotated
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -284,7 +285,5 @@ def main() -> None:
     except (ValueError, OSError, RuntimeError) as error:
         if os.environ.get("MESHLOOM_DEBUG"):
             raise
-        console.print(
-            f"[bold red]error:[/] {type(error).__name__ if not str(error) else error}", soft_wrap=True
-        )
+        console.print(f"[bold red]error:[/] {escape(str(error) or type(error).__name__)}", soft_wrap=True)
         sys.exit(1)

@@ -17,6 +17,7 @@ from typing import Any
 
 import polars as pl
 
+from pipelines.engines import connected
 from pipelines.ledger import LEDGER
 from pipelines.manifest import count_values, write_manifest
 from pipelines.reasons import Reason, Stage
@@ -110,8 +111,8 @@ def curate(
 ) -> CurationReport:
     """Make `out` the data set of exactly these sources.
 
-    Raises SourceError, PresetError, TokenizerError or CurationError for what cannot be used, before anything
-    is written, and CurationError where another process is writing to `out`.
+    Raises SourceError, PresetError, TokenizerError, EngineError or CurationError for what cannot be used,
+    before anything is written, and CurationError where another process is writing to `out`.
     """
     settings = settings or CurationSettings()
     if not sources:
@@ -132,7 +133,7 @@ def curate_parsed(
     if not any(source.shards() for source in parsed):
         raise CurationError(f"{', '.join(texts)}: no files that might be meshes; nothing to curate")
     data = DataFolder(out)
-    with exclusive(data):
+    with connected(settings.engine), exclusive(data):
         remove_leftovers(data)
         stages = [
             _timed(Stage.RAW_MESHES, build_raw_meshes, data, parsed, settings, None, progress),
@@ -145,6 +146,8 @@ def curate_parsed(
             _timed(SHARDS, build_shards, data, settings, None, progress),
         ]
         counts = write_manifest(data, settings, texts)
+        if settings.engine.name != "local":
+            remove_leftovers(data)  # of nodes that were lost
     return _report(data, counts, stages)
 
 

@@ -60,7 +60,9 @@ def write_manifest(
         "code": code_record(),
         "sources": [public_uri(text) for text in sources_texts],
         "places": places.names,
-        "settings": settings.model_dump(mode="json", exclude={"limits": {"workers"}, "fetch": True}),
+        "settings": settings.model_dump(
+            mode="json", exclude={"limits": {"workers"}, "fetch": True, "engine": True}
+        ),
         "rules": load_preset(settings.preset).model_dump(mode="json"),
         "counts": _counts(data),
         "inputs": {

@@ -26,7 +26,9 @@ class WorkerLimits(_Settings):
     None of these changes the bytes of a mesh that stays within them.
     """
 
-    workers: int = Field(default=0, ge=0, description="Processes; 0 = one per core.")
+    workers: int = Field(
+        default=0, ge=0, description="Processes; 0 = one per core. On Ray: of each partition; 0 = 1."
+    )
     seconds_per_item: float = Field(default=60.0, gt=0)
     bytes_per_item: int = Field(
         default=4 << 30, gt=0, description="Address space a worker may add for one mesh."
@@ -63,6 +65,21 @@ class FetchSettings(_Settings):
         default=1000.0, gt=1, description="Unpacked over packed size of a member above 1 MiB."
     )
     archive_members_limit: int = Field(default=1_000_000, ge=1)
+
+
+class EngineSettings(_Settings):
+    """Where partitions are worked on: `local`, or `ray` for the nodes of a Ray cluster. Changes no byte."""
+
+    name: Literal["local", "ray"] = "local"
+    address: str | None = Field(
+        default=None,
+        description="Of the cluster, as HOST:PORT; by default RAY_ADDRESS, or a cluster on this machine.",
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _from_its_name(cls, given: object) -> object:
+        return {"name": given} if isinstance(given, str) else given
 
 
 class SplitSettings(_Settings):
@@ -126,6 +143,7 @@ class CurationSettings(_Settings):
     )
     samples_per_shard: int = Field(default=1000, ge=1)
     limits: WorkerLimits = WorkerLimits()
+    engine: EngineSettings = EngineSettings()
     fetch: FetchSettings = FetchSettings()
     licences: tuple[str, ...] | None = Field(
         default=None, description="Only meshes under one of these, for example [cc0, by]; null keeps all."

@@ -30,7 +30,9 @@ LANDMARKS = 2048
 """At most so many vertices are kept, the farthest from the centroid."""
 LANDMARK_UNIT = 1 / 1024
 """Of a stored landmark, in root mean square radii."""
-_PIECES_AT_ONCE = 1 << 13
+_PIECES_AT_ONCE = 1 << 10
+"""So many fit in the processor's cache with all their harmonics."""
+_DEGREE, _ORDER = np.tril_indices(DEGREES)
 
 
 @dataclass(frozen=True)
@@ -111,8 +113,11 @@ def _shell_lengths(points: NDArray[np.float64], mass: NDArray[np.float64]) -> ND
     radii = np.linalg.norm(points, axis=1)
     directions = points / np.maximum(radii, np.finfo(np.float64).tiny)[:, None]
     place = np.minimum(radii / (OUTERMOST / (SHELLS - 1)), SHELLS - 1)
-    away = np.abs(place[:, None] - np.arange(SHELLS)).clip(max=1)
-    return _lengths(directions, mass[:, None] * np.cos(np.pi / 2 * away) ** 2)
+    shells = np.minimum(place.astype(int), SHELLS - 2)[:, None] + [0, 1]
+    shares = mass[:, None] * np.cos(np.pi / 2 * np.abs(place[:, None] - shells)) ** 2
+    weights = np.zeros((len(points), SHELLS))
+    np.put_along_axis(weights, shells, shares, axis=1)
+    return _lengths(directions, weights)
 
 
 def _lengths(directions: NDArray[np.float64], weights: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -120,34 +125,44 @@ def _lengths(directions: NDArray[np.float64], weights: NDArray[np.float64]) -> N
 
     Scaled so that all weight in one direction gives the weight itself in every degree.
     """
-    coefficients = np.zeros((2, DEGREES, DEGREES, weights.shape[1]))
+    coefficients = np.zeros((2 * len(_DEGREE), weights.shape[1]))
     for start in range(0, len(directions), _PIECES_AT_ONCE):
         part = slice(start, start + _PIECES_AT_ONCE)
         coefficients += _harmonics(directions[part]) @ weights[part]
-    both_signs = np.where(np.arange(DEGREES) > 0, 2, 1)  # of the order
-    squares = np.einsum("codw,o->dw", coefficients**2, both_signs)
-    return np.sqrt(squares / (2 * np.arange(DEGREES) + 1)[:, None]).T
+    both_signs = np.where(_ORDER > 0, 2, 1)[:, None]
+    squares = both_signs * (coefficients**2).reshape(2, len(_DEGREE), -1).sum(axis=0)
+    of_degree = np.add.reduceat(squares, np.searchsorted(_DEGREE, np.arange(DEGREES)))
+    return np.sqrt(of_degree / (2 * np.arange(DEGREES) + 1)[:, None]).T
 
 
 def _harmonics(directions: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Real and imaginary part (2, order, degree, P) of the harmonics, by the recursion of Legendre's."""
-    x, y, z = directions.T
-    found = np.zeros((2, DEGREES, DEGREES, len(directions)))
-    turning = np.ones(len(directions), dtype=complex)
-    diagonal = 1.0
-    for order in range(DEGREES):
-        if order:
-            turning = turning * (x + 1j * y)
-            diagonal *= np.sqrt((2 * order + 1) / (2 * order))
-        parts = np.stack([turning.real, turning.imag])
-        before, legendre = np.zeros_like(z), np.full_like(z, diagonal)
-        found[:, order, order] = parts * legendre
-        for degree in range(order + 1, DEGREES):
-            rise = np.sqrt((4 * degree**2 - 1) / (degree**2 - order**2))
-            fall = np.sqrt(((degree - 1) ** 2 - order**2) / (4 * (degree - 1) ** 2 - 1))
-            before, legendre = legendre, rise * (z * legendre - fall * before)
-            found[:, order, degree] = parts * legendre
-    return found
+    """Harmonics (2 * rows, P): the real parts of all rows, then the imaginary, by Legendre's recursion.
+
+    A row is a degree and an order up to it, as in _DEGREE and _ORDER; a step takes all orders of a degree.
+    """
+    x, y, z = np.ascontiguousarray(directions.T)
+    turning = np.ones((DEGREES, len(z)), dtype=complex)
+    for order in range(1, DEGREES):
+        turning[order] = turning[order - 1] * (x + 1j * y)
+    real, imaginary = np.ascontiguousarray(turning.real), np.ascontiguousarray(turning.imag)
+    found = np.empty((2, len(_DEGREE), len(z)))
+    legendre = before = np.zeros((0, len(z)))
+    row, diagonal = 0, 1.0
+    for degree in range(DEGREES):
+        orders = np.arange(degree)[:, None]
+        rise = np.sqrt((4 * degree**2 - 1) / (degree**2 - orders**2))
+        fall = np.sqrt(((degree - 1) ** 2 - orders[:-1] ** 2) / (4 * (degree - 1) ** 2 - 1))
+        after = np.empty((degree + 1, len(z)))
+        np.multiply(z, legendre, out=after[:-1])
+        after[: len(before)] -= fall * before
+        after[:-1] *= rise
+        diagonal *= np.sqrt((2 * degree + 1) / (2 * degree)) if degree else 1.0
+        after[-1] = diagonal
+        before, legendre = legendre, after
+        rows = slice(row, row := row + degree + 1)
+        np.multiply(real[: degree + 1], legendre, out=found[0, rows])
+        np.multiply(imaginary[: degree + 1], legendre, out=found[1, rows])
+    return found.reshape(2 * len(_DEGREE), len(z))
 
 
 def _landmarks(points: NDArray[np.float64]) -> NDArray[np.int16]:

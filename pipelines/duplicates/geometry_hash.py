@@ -5,6 +5,7 @@ permutations gives it one of 24 poses, 48 with mirror images. A hash that ignore
 a pose, and the sha256 of that pose's sorted triangles is the name. Poses that tie are the same triangles.
 """
 
+import functools
 import hashlib
 from itertools import permutations, product
 
@@ -14,6 +15,8 @@ from numpy.typing import NDArray
 GRID = 1024
 _BITS = 11  # a coordinate of the grid, from 0 to GRID
 _MASK = (1 << _BITS) - 1
+_FACES_AT_ONCE = 1 << 15
+"""Of all poses that are hashed together: so many fit in the processor's cache."""
 
 
 def geometry_hash(
@@ -36,34 +39,47 @@ def geometry_hash(
     codes, corner_code = np.unique(_codes(on_grid), return_inverse=True)
     indices = corner_code.reshape(-1, 3)
     cells = np.stack([codes >> 2 * _BITS, codes >> _BITS & _MASK, codes & _MASK], axis=1) - GRID // 2
-    poses = (_codes(cells[:, axes] * signs) for axes, signs in _symmetries(mirror_images))
-    chosen = min(poses, key=lambda codes: _unordered_hash(codes, indices))
+    axes, signs = _symmetries(mirror_images)
+    best = int(np.argmin(_pose_hashes(cells, indices, axes, signs)))
+    chosen = _codes(cells[:, axes[best]] * signs[best])
     faces_in_pose = np.sort(chosen[indices], axis=1)
     ordered = faces_in_pose[np.lexsort(faces_in_pose.T[::-1])]
     return hashlib.sha256(ordered.astype("<i8").tobytes()).hexdigest()
 
 
-def _symmetries(mirror_images: bool) -> list[tuple[list[int], NDArray[np.int64]]]:
-    """Axis permutations with signs: 48, or the 24 of determinant 1."""
+@functools.cache
+def _symmetries(mirror_images: bool) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Axis permutations (S, 3) and their signs (S, 3): 48, or the 24 of determinant 1."""
     found = []
     for axes in permutations(range(3)):
         parity = np.linalg.det(np.eye(3)[list(axes)])
         for signs in product((1, -1), repeat=3):
             if mirror_images or parity * np.prod(signs) > 0:
-                found.append((list(axes), np.array(signs, dtype=np.int64)))
-    return found
+                found.append((axes, signs))
+    axes, signs = np.array(found).transpose(1, 0, 2)
+    return axes, signs
 
 
 def _codes(cells: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Cells (N, 3), from -GRID / 2 to GRID / 2, as one number each."""
-    x, y, z = (cells + GRID // 2).T
+    """Cells (..., 3), from -GRID / 2 to GRID / 2, as one number each."""
+    x, y, z = np.moveaxis(cells + GRID // 2, -1, 0)
     return (x << _BITS | y) << _BITS | z
 
 
-def _unordered_hash(codes: NDArray[np.int64], indices: NDArray[np.int64]) -> int:
-    """A 64-bit number of the faces in any order, their corners (F, 3) in any order: sums of mixed numbers."""
-    corners = _mixed(codes.astype(np.uint64))[indices]
-    return int(_mixed(corners[:, 0] + corners[:, 1] + corners[:, 2]).sum(dtype=np.uint64))
+def _pose_hashes(
+    cells: NDArray[np.int64], indices: NDArray[np.int64], axes: NDArray[np.int64], signs: NDArray[np.int64]
+) -> NDArray[np.uint64]:
+    """A 64-bit number (S,) of the faces in each pose, whatever their order and that of their corners (F, 3):
+    sums of mixed numbers."""
+    at_once = max(1, _FACES_AT_ONCE // len(indices))
+    found = []
+    for start in range(0, len(axes), at_once):
+        some = slice(start, start + at_once)
+        posed = cells.T[axes[some]] * signs[some, :, None]  # (S, 3, N)
+        mixed = _mixed(_codes(np.moveaxis(posed, 1, -1)).astype(np.uint64))
+        first, second, third = (mixed[:, corner] for corner in indices.T)
+        found.append(_mixed(first + second + third).sum(axis=1, dtype=np.uint64))
+    return np.concatenate(found)
 
 
 def _mixed(numbers: NDArray[np.uint64]) -> NDArray[np.uint64]:

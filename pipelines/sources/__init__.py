@@ -10,7 +10,9 @@ A file that lies elsewhere has a `remote`; `pipelines.fetching` brings its bytes
 """
 
 from collections.abc import Iterable, Sequence
+from copy import copy
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Protocol, runtime_checkable
 
@@ -141,6 +143,20 @@ def whole(source: Source) -> Source:
     from pipelines.sources.options import FilteredSource
 
     return source.source if isinstance(source, FilteredSource) else source
+
+
+def without_listings(source: Source) -> Source:
+    """A copy that forgot what it listed, which may be long, and would list it again where it is asked."""
+    from pipelines.sources.options import FilteredSource
+
+    light = copy(source)
+    if isinstance(light, FilteredSource):
+        light.source = without_listings(light.source)
+    for name in [
+        name for name in vars(light) if isinstance(getattr(type(light), name, None), cached_property)
+    ]:
+        del vars(light)[name]
+    return light
 
 
 def shard_files(sources: Sequence[Source], source_name: str, shard: str) -> list[RawFile]:

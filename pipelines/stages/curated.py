@@ -1,14 +1,16 @@
 """Ask licence policy and rules, drop copies, give each mesh its split, close the books. -> tables/curated"""
 
+from functools import partial
 from time import monotonic, process_time
 
 import polars as pl
 
+from pipelines.engines import folders_needed, over_partitions
 from pipelines.ledger import build_ledger
 from pipelines.licences import normalize_licence
 from pipelines.reasons import Reason, Stage
 from pipelines.rules import Preset, Rule, check_fits, load_preset
-from pipelines.settings import CurationSettings, SplitSettings
+from pipelines.settings import CurationSettings, SplitSettings, WorkerLimits
 from pipelines.stages import PartitionResult, Progress, no_progress
 from pipelines.stages.duplicates import DUPLICATES
 from pipelines.stages.partitions import (
@@ -43,6 +45,18 @@ def build_curated(
     preset = load_preset(settings.preset)
     check_fits(preset, settings.tokenizer, settings.quality)
     keys = data.partitions(Stage.RAW_MESHES) if keys is None else keys
+    build = partial(_build_partitions, data, preset, settings)
+    return over_partitions(build, keys, settings, (Stage.CURATED, progress), folders_needed(data, settings))
+
+
+def _build_partitions(
+    data: DataFolder,
+    preset: Preset,
+    settings: CurationSettings,
+    keys: list[ShardKey],
+    _: WorkerLimits,
+    progress: Progress,
+) -> list[PartitionResult]:
     results = []
     for n_done, key in enumerate(keys):
         progress(Stage.CURATED, n_done, len(keys))

@@ -7,6 +7,7 @@ same file.
 from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from time import monotonic
 from typing import Any
@@ -17,8 +18,9 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from pipelines.duplicates import Description, NoSurfaceError, describe
+from pipelines.engines import folders_needed, over_partitions
 from pipelines.reasons import Reason, Stage
-from pipelines.settings import CurationSettings
+from pipelines.settings import CurationSettings, WorkerLimits
 from pipelines.stages import PartitionResult, Progress, no_progress
 from pipelines.stages.geometry import list_array, read_geometry
 from pipelines.stages.partitions import IDENTITY, Row, is_current, n_rows_on_disk
@@ -51,7 +53,14 @@ def build_descriptors(
 ) -> list[PartitionResult]:
     """Bring partitions of the descriptors up to date: those given, or all of mesh_table."""
     keys = data.partitions(Stage.MESH_TABLE) if keys is None else list(keys)
-    used = settings.limits.model_dump(exclude={"workers"})
+    folders = folders_needed(data, settings)
+    return over_partitions(partial(_describe, data), keys, settings, (DESCRIPTORS, progress), folders)
+
+
+def _describe(
+    data: DataFolder, keys: list[ShardKey], limits: WorkerLimits, progress: Progress
+) -> list[PartitionResult]:
+    used = limits.model_dump(exclude={"workers"})
     tables = {key: data.table(Stage.MESH_TABLE, key) for key in keys}
     names = {key: fingerprint(DESCRIPTORS, VERSION, used, [tables[key]]) for key in keys}
     stale = [key for key in keys if not is_current(names[key], [data.table(DESCRIPTORS, key)])]
@@ -64,7 +73,7 @@ def build_descriptors(
     outcomes = map_capped(
         describe_mesh,
         (task for key in stale for task in _tasks(data, key)),
-        settings.limits,
+        limits,
         Reason.INVALID_INPUT,
         ("pipelines.stages.descriptors",),
     )

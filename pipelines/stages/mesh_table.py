@@ -34,7 +34,7 @@ def build_mesh_table(
     """
     work = _ReadAndMeasure(data, settings, sources)
     return run_partitions(
-        data, work, data.partitions(Stage.RAW_MESHES) if keys is None else keys, settings.limits, progress
+        data, work, data.partitions(Stage.RAW_MESHES) if keys is None else keys, settings, progress
     )
 
 

@@ -8,16 +8,19 @@ redoes it.
 import time
 from abc import ABC, abstractmethod
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar, Protocol
 
 import polars as pl
 
+from pipelines.engines import folders_needed, over_partitions
 from pipelines.reasons import Reason, Stage
-from pipelines.settings import WorkerLimits
+from pipelines.settings import CurationSettings, WorkerLimits
+from pipelines.sources import Source, without_listings
 from pipelines.stages import PartitionResult, Progress
 from pipelines.storage import DataFolder, ShardKey, table_fingerprint, write_table
 from pipelines.tables import Rejected, polars_schema, validate
@@ -54,6 +57,12 @@ class StageWork(ABC):
     """Reason of an item on which `function` raises anything but ItemError."""
     function: Callable[[Any], Any]
     """What a worker does with one task."""
+    sources: Sequence[Source] = ()
+    """Asked for the bytes of files without a path."""
+
+    def __getstate__(self) -> dict[str, Any]:
+        # sent to every task of another machine, and sources remember every file that they listed
+        return {**vars(self), "sources": [without_listings(source) for source in self.sources]}
 
     @abstractmethod
     def fingerprint(self, key: ShardKey) -> str:
@@ -88,13 +97,21 @@ class _Job:
 
 
 def run_partitions(
-    data: DataFolder, work: StageWork, keys: Iterable[ShardKey], limits: WorkerLimits, progress: Progress
+    data: DataFolder,
+    work: StageWork,
+    keys: Sequence[ShardKey],
+    settings: CurationSettings,
+    progress: Progress,
 ) -> list[PartitionResult]:
-    """Bring partitions up to date; results in the order of `keys`.
+    """Bring partitions up to date where the settings say; results in the order of `keys`."""
+    folders = folders_needed(data, settings, work.sources)
+    return over_partitions(partial(_run, data, work), keys, settings, (work.stage, progress), folders)
 
-    All stale partitions share one pool, and at most a few are in memory at a time.
-    """
-    keys = list(keys)
+
+def _run(
+    data: DataFolder, work: StageWork, keys: list[ShardKey], limits: WorkerLimits, progress: Progress
+) -> list[PartitionResult]:
+    """The same on this machine. All stale partitions share one pool, and at most a few are in memory."""
     fingerprints = {key: work.fingerprint(key) for key in keys}
     results = {
         key: _result(data, work, key, was_current=True)

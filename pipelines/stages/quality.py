@@ -41,7 +41,7 @@ def build_quality(
     """
     work = _MeasureQuality(data, settings, sources)
     return run_partitions(
-        data, work, data.partitions(Stage.MESH_TABLE) if keys is None else keys, settings.limits, progress
+        data, work, data.partitions(Stage.MESH_TABLE) if keys is None else keys, settings, progress
     )
 
 

@@ -12,6 +12,7 @@ import json
 import tarfile
 from collections.abc import Iterator
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 from time import monotonic, process_time
 from typing import Any
@@ -21,8 +22,9 @@ import polars as pl
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
+from pipelines.engines import folders_needed, over_partitions
 from pipelines.reasons import Stage
-from pipelines.settings import CurationSettings
+from pipelines.settings import CurationSettings, WorkerLimits
 from pipelines.stages import PartitionResult, Progress, no_progress
 from pipelines.stages.partitions import Row, UpstreamError, is_current, n_rows_on_disk
 from pipelines.storage import DataFolder, ShardKey, atomic_path, fingerprint, table_fingerprint, write_table
@@ -49,18 +51,26 @@ def build_shards(
     Raises UpstreamError where an earlier stage has not run.
     """
     keys = data.partitions(Stage.CURATED) if keys is None else keys
-    results = []
-    for n_done, key in enumerate(keys):
-        progress(SHARDS, n_done, len(keys))
-        results.append(_build_partition(data, key, settings.samples_per_shard))
-    _write_index(data)
-    progress(SHARDS, len(keys), len(keys))
+    build = partial(_build_partitions, data, settings.samples_per_shard)
+    results = over_partitions(build, keys, settings, (SHARDS, progress), folders_needed(data, settings))
+    write_index(data)
     return results
 
 
 def index_path(data: DataFolder) -> Path:
     """The index of all shards."""
     return data.shards / "index.parquet"
+
+
+def _build_partitions(
+    data: DataFolder, samples_per_shard: int, keys: list[ShardKey], _: WorkerLimits, progress: Progress
+) -> list[PartitionResult]:
+    results = []
+    for n_done, key in enumerate(keys):
+        progress(SHARDS, n_done, len(keys))
+        results.append(_build_partition(data, key, samples_per_shard))
+    progress(SHARDS, len(keys), len(keys))
+    return results
 
 
 def _build_partition(data: DataFolder, key: ShardKey, samples_per_shard: int) -> PartitionResult:
@@ -217,7 +227,7 @@ def _size(path: Path) -> int | None:
     return path.stat().st_size if path.is_file() else None
 
 
-def _write_index(data: DataFolder) -> None:
+def write_index(data: DataFolder) -> None:
     """Join the partitions' tables, and remove tars that are in none."""
     paths = [data.table(SHARDS, key) for key in data.partitions(SHARDS)]
     name = fingerprint("index", VERSION, {}, paths)

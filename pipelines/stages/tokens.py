@@ -64,7 +64,7 @@ def build_tokens(
     check_storable(settings.tokenizer)
     work = _CleanAndTokenize(data, settings)
     return run_partitions(
-        data, work, data.partitions(Stage.MESH_TABLE) if keys is None else keys, settings.limits, progress
+        data, work, data.partitions(Stage.MESH_TABLE) if keys is None else keys, settings, progress
     )
 
 

@@ -51,3 +51,8 @@ def test_places_elsewhere_are_left_as_they_are(monkeypatch: pytest.MonkeyPatch) 
     assert filtered.source_texts() == [f"objaverse:{PROJECT}/cache?lvis=chair"]
     monkeypatch.setattr("assets_defs.resources.yaml.safe_load", lambda _: [*texts, "local:/no/such/folder"])
     assert default_sources() == texts
+
+
+def test_one_line_chooses_the_engine() -> None:
+    assert DataSetResource(engine="ray").settings.engine.name == "ray"
+    assert DataSetResource().settings.engine.name == "local"
