@@ -17,9 +17,11 @@ a stage whose fingerprint is already on disk has nothing to do.
     DIR/cache/                                        may be deleted at any time
 """
 
+import errno
 import hashlib
 import json
 import os
+import re
 import secrets
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -32,6 +34,9 @@ import polars as pl
 FINGERPRINT_KEY = "meshloom.fingerprint"
 METADATA_ROWS_PER_GROUP = 65_536
 ARRAY_ROWS_PER_GROUP = 512
+DISK_ERRNO = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS})
+"""What the system says where a disk takes no more: no fault of any mesh, and of no host."""
+_SYSTEM_ERROR = re.compile(r"\(os error (\d+)\)")
 
 
 @dataclass(frozen=True, order=True)
@@ -149,7 +154,7 @@ def write_table(
     path: Path, frame: pl.DataFrame, fingerprint: str = "", rows_per_group: int = METADATA_ROWS_PER_GROUP
 ) -> None:
     """Write `frame` as Parquet (zstd, statistics on), atomically, with the fingerprint in its metadata."""
-    with atomic_path(path) as temporary:
+    with atomic_path(path) as temporary, _system_errors(path):
         frame.write_parquet(
             temporary,
             compression="zstd",
@@ -157,6 +162,18 @@ def write_table(
             row_group_size=rows_per_group,
             metadata={FINGERPRINT_KEY: fingerprint},
         )
+
+
+@contextmanager
+def _system_errors(path: Path) -> Iterator[None]:
+    """Raise what polars reports of the system as the OSError that it is, with its number."""
+    try:
+        yield
+    except (OSError, pl.exceptions.PolarsError) as error:
+        found = _SYSTEM_ERROR.search(str(error))
+        if found is None:
+            raise
+        raise OSError(int(found[1]), os.strerror(int(found[1])), str(path)) from None
 
 
 def table_fingerprint(path: Path) -> str | None:
