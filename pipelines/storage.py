@@ -19,9 +19,9 @@ a stage whose fingerprint is already on disk has nothing to do.
 
 import errno
 import hashlib
+import io
 import json
 import os
-import re
 import secrets
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -36,7 +36,6 @@ METADATA_ROWS_PER_GROUP = 65_536
 ARRAY_ROWS_PER_GROUP = 512
 DISK_ERRNO = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS})
 """What the system says where a disk takes no more: no fault of any mesh, and of no host."""
-_SYSTEM_ERROR = re.compile(r"\(os error (\d+)\)")
 
 
 @dataclass(frozen=True, order=True)
@@ -154,26 +153,16 @@ def write_table(
     path: Path, frame: pl.DataFrame, fingerprint: str = "", rows_per_group: int = METADATA_ROWS_PER_GROUP
 ) -> None:
     """Write `frame` as Parquet (zstd, statistics on), atomically, with the fingerprint in its metadata."""
-    with atomic_path(path) as temporary, _system_errors(path):
-        frame.write_parquet(
-            temporary,
-            compression="zstd",
-            statistics=True,
-            row_group_size=rows_per_group,
-            metadata={FINGERPRINT_KEY: fingerprint},
-        )
-
-
-@contextmanager
-def _system_errors(path: Path) -> Iterator[None]:
-    """Raise what polars reports of the system as the OSError that it is, with its number."""
-    try:
-        yield
-    except (OSError, pl.exceptions.PolarsError) as error:
-        found = _SYSTEM_ERROR.search(str(error))
-        if found is None:
-            raise
-        raise OSError(int(found[1]), os.strerror(int(found[1])), str(path)) from None
+    # in memory first: what polars raises where a disk is full does not say so
+    content = io.BytesIO()
+    frame.write_parquet(
+        content,
+        compression="zstd",
+        statistics=True,
+        row_group_size=rows_per_group,
+        metadata={FINGERPRINT_KEY: fingerprint},
+    )
+    write_bytes(path, content.getvalue())
 
 
 def table_fingerprint(path: Path) -> str | None:

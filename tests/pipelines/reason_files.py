@@ -100,6 +100,11 @@ def gltf(**changes: object) -> bytes:
     return json.dumps({**document, **changes}).encode()
 
 
+def many_instances(n: int) -> bytes:
+    """A small file of n copies of one mesh."""
+    return tetrahedron([{"children": list(range(1, n + 1))}] + [{"mesh": 0}] * n)
+
+
 def text(content: str) -> Callable[[Path], object]:
     return lambda path: path.write_text(content)
 
@@ -152,8 +157,8 @@ def write_sparse(path: Path) -> None:
 
 COSTLY: dict[Reason, tuple[str, Callable[[Path], object]]] = {
     Reason.MEMORY_LIMIT: ("obj", write_sparse),
-    # the reader may not have the memory for it, and dies: nothing is left to raise an error with
-    Reason.WORKER_DIED: ("obj", mesh(grid, 700)),
+    # a library that has no memory for its lists aborts, and raises nothing
+    Reason.WORKER_DIED: ("glb", lambda path: path.write_bytes(many_instances(200_000))),
 }
 """Reasons of a folder whose workers have BYTES_PER_ITEM."""
 

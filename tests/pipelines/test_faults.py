@@ -69,13 +69,13 @@ def build(meshes: str, out: str) -> None:
 
 
 def write_hub(folder: Path) -> None:
-    """A repository laid out as Objaverse, of twelve made meshes in two folders."""
+    """A repository laid out as Objaverse, of eight made meshes in two folders."""
     source, paths = BuiltinSource(), {}
     for shard, family in (("000-000", "lamp"), ("000-001", "table")):
         (folder / "glbs" / shard).mkdir(parents=True)
         (folder / "metadata").mkdir(exist_ok=True)
         annotations = {}
-        for i, file in enumerate(source.list_files(family)[:6]):
+        for i, file in enumerate(source.list_files(family)[:4]):
             uid = f"{family}{i:028d}"
             paths[uid] = f"glbs/{shard}/{uid}.glb"
             annotations[uid] = {"name": f"{family} {i}", "license": "by", "user": {"username": "somebody"}}
@@ -89,7 +89,7 @@ def write_hub(folder: Path) -> None:
 
 def write_bucket(folder: Path) -> None:
     """Meshes, one of which names a buffer beside it."""
-    write_furniture(folder / "models", 4, ("bench", "mug"))
+    write_furniture(folder / "models", 3, ("bench", "mug"))
     content = tetrahedron([{"mesh": 0}])
     size = int.from_bytes(content[12:16], "little")
     document = json.loads(content[20 : 20 + size])
@@ -102,7 +102,7 @@ def write_bucket(folder: Path) -> None:
 
 def write_folder(folder: Path) -> None:
     """Good meshes, some that take a while, and some that are rejected."""
-    write_furniture(folder, 4, ("chair", "vase"))
+    write_furniture(folder, 3, ("chair", "vase"))
     (folder / "empty.glb").touch()
     (folder / "page.obj").write_text("<!DOCTYPE html><html></html>")
     (folder / "points.obj").write_text("v 0 0 0\n")
@@ -338,7 +338,7 @@ def assert_same(data: Path, calm: Path) -> None:
         for path in (calm / "tables" / stage).rglob("*.parquet")
     )
     assert sorted(ledger["uri"]) == sorted(listed["uri"])
-    assert ledger["uri"].n_unique() == ledger.height == 14 + 12 + 9
+    assert ledger["uri"].n_unique() == ledger.height == 12 + 8 + 7
     reasons = Counter(ledger["reason"].drop_nulls())
     assert reasons == {"EMPTY_FILE": 1, "NOT_A_MESH": 1, "NO_TRIANGLES": 1}
 

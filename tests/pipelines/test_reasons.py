@@ -46,13 +46,14 @@ UNREACHED = {
 LIMITS = WorkerLimits(workers=2)
 
 
-def reasons_of(source: str, folder, **changes: object) -> dict[str, str]:
-    """Reason of each file that the first three stages reject, by its name without extension."""
+def reasons_of(source: str, folder, until: Stage = Stage.TOKENS, **changes: object) -> dict[str, str]:
+    """Reason of each file that the first stages reject, by its name without extension."""
     settings = CurationSettings(**{"limits": LIMITS, **changes})
     data, sources = DataFolder(folder), parse_sources([source])
     build_raw_meshes(data, sources, settings)
     build_mesh_table(data, settings, sources)
-    build_tokens(data, settings)
+    if until is Stage.TOKENS:
+        build_tokens(data, settings)
     frames = [
         pl.read_parquet(data.rejected(stage, key))
         for stage in (Stage.RAW_MESHES, Stage.MESH_TABLE, Stage.TOKENS)
@@ -96,7 +97,7 @@ def test_files_that_cost_too_much_memory(tmp_path):
     reason_files.write_folder(tmp_path / "files", reason_files.COSTLY)
     (tmp_path / "files" / "kept.obj").write_text(sphere(6))
     limits = LIMITS.model_copy(update={"bytes_per_item": reason_files.BYTES_PER_ITEM})
-    found = reasons_of(f"local:{tmp_path / 'files'}", tmp_path / "data", limits=limits)
+    found = reasons_of(f"local:{tmp_path / 'files'}", tmp_path / "data", Stage.MESH_TABLE, limits=limits)
     assert found == {reason: reason for reason in reason_files.COSTLY}
 
 
@@ -104,7 +105,7 @@ def test_a_file_that_costs_too_much_time(tmp_path):
     (tmp_path / "files").mkdir()
     (tmp_path / "files" / "TIME_LIMIT.obj").write_text(sphere(250))
     limits = LIMITS.model_copy(update={"seconds_per_item": 0.01})
-    found = reasons_of(f"local:{tmp_path / 'files'}", tmp_path / "data", limits=limits)
+    found = reasons_of(f"local:{tmp_path / 'files'}", tmp_path / "data", Stage.MESH_TABLE, limits=limits)
     assert found == {"TIME_LIMIT": Reason.TIME_LIMIT}
 
 
@@ -123,7 +124,7 @@ def test_a_file_that_its_host_does_not_give(tmp_path):
     with FileServer(tmp_path / "site") as site:
         site.faults.always("FETCH_FAILED.obj", Fault.ERROR)
         fetch = FetchSettings(attempts=1, first_wait_seconds=0)
-        found = reasons_of(f"{site.url}/", tmp_path / "data", fetch=fetch)
+        found = reasons_of(f"{site.url}/", tmp_path / "data", Stage.MESH_TABLE, fetch=fetch)
     assert found == {"FETCH_FAILED": Reason.FETCH_FAILED}
 
 
