@@ -8,6 +8,7 @@ A second call does what changed since the first, also after the first was killed
 
 import fcntl
 import os
+import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -33,12 +34,18 @@ from pipelines.stages.quality import QUALITY, build_quality
 from pipelines.stages.raw_meshes import build_raw_meshes
 from pipelines.stages.shards import SHARDS, build_shards
 from pipelines.stages.tokens import build_tokens
-from pipelines.storage import DataFolder
+from pipelines.storage import DISK_ERRNO, DataFolder
 from pipelines.tokenizers import check_storable
 
 
 class CurationError(RuntimeError):
     """A data set that cannot be made: what is in the way, and what to do."""
+
+
+class TargetError(CurationError):
+    """A folder that takes no more: its disk is full or read-only."""
+
+    is_transient = False
 
 
 class FolderBusyError(CurationError):
@@ -112,7 +119,8 @@ def curate(
     """Make `out` the data set of exactly these sources.
 
     Raises SourceError, PresetError, TokenizerError, EngineError or CurationError for what cannot be used,
-    before anything is written, and CurationError where another process is writing to `out`.
+    before anything is written, and CurationError where another process is writing to `out`, or its disk is
+    full or read-only.
     """
     settings = settings or CurationSettings()
     if not sources:
@@ -133,7 +141,7 @@ def curate_parsed(
     if not any(source.shards() for source in parsed):
         raise CurationError(f"{', '.join(texts)}: no files that might be meshes; nothing to curate")
     data = DataFolder(out)
-    with connected(settings.engine), exclusive(data):
+    with connected(settings.engine), _target_errors(data), exclusive(data):
         remove_leftovers(data)
         stages = [
             _timed(Stage.RAW_MESHES, build_raw_meshes, data, parsed, settings, None, progress),
@@ -198,9 +206,26 @@ def exclusive(data: DataFolder) -> Iterator[None]:
 
 
 def remove_leftovers(data: DataFolder) -> None:
-    """Delete temporary files of runs that were killed; call it only while holding the lock."""
+    """Delete temporary files and folders of runs that were killed; call it only while holding the lock."""
     for path in data.root.rglob(".*.partial"):
-        path.unlink(missing_ok=True)
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path)
+        else:
+            path.unlink(missing_ok=True)
+
+
+@contextmanager
+def _target_errors(data: DataFolder) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in DISK_ERRNO:
+            raise
+        place = f", at {error.filename}" if error.filename else ""
+        raise TargetError(
+            f"{data.root} cannot be written ({os.strerror(error.errno)}{place}); make room, or make it "
+            "writable, and run again: what is done already is kept"
+        ) from error
 
 
 def _timed(stage: str, build: Any, *arguments: Any) -> StageReport:

@@ -17,7 +17,9 @@ a stage whose fingerprint is already on disk has nothing to do.
     DIR/cache/                                        may be deleted at any time
 """
 
+import errno
 import hashlib
+import io
 import json
 import os
 import secrets
@@ -32,6 +34,8 @@ import polars as pl
 FINGERPRINT_KEY = "meshloom.fingerprint"
 METADATA_ROWS_PER_GROUP = 65_536
 ARRAY_ROWS_PER_GROUP = 512
+DISK_ERRNO = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS})
+"""What the system says where a disk takes no more: no fault of any mesh, and of no host."""
 
 
 @dataclass(frozen=True, order=True)
@@ -149,14 +153,16 @@ def write_table(
     path: Path, frame: pl.DataFrame, fingerprint: str = "", rows_per_group: int = METADATA_ROWS_PER_GROUP
 ) -> None:
     """Write `frame` as Parquet (zstd, statistics on), atomically, with the fingerprint in its metadata."""
-    with atomic_path(path) as temporary:
-        frame.write_parquet(
-            temporary,
-            compression="zstd",
-            statistics=True,
-            row_group_size=rows_per_group,
-            metadata={FINGERPRINT_KEY: fingerprint},
-        )
+    # in memory first: what polars raises where a disk is full does not say so
+    content = io.BytesIO()
+    frame.write_parquet(
+        content,
+        compression="zstd",
+        statistics=True,
+        row_group_size=rows_per_group,
+        metadata={FINGERPRINT_KEY: fingerprint},
+    )
+    write_bytes(path, content.getvalue())
 
 
 def table_fingerprint(path: Path) -> str | None:

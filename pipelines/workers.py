@@ -9,6 +9,10 @@ Outcomes come in the order of the items, whatever the number of workers. An item
 for too much memory or crashes its process costs itself only: every worker has a pipe of its own and holds
 one item at a time, so that a death is always that item's, and all others go on. (A pool with one queue for
 all, such as pebble's, breaks when a worker dies between two items.)
+
+A crash (SIGSEGV, SIGABRT, an exit) is the item's doing. Any other signal comes from outside, from a person or
+from a kernel out of memory, and says nothing of the item: it is tried again, alone, while no other item is
+worked on.
 """
 
 import os
@@ -43,6 +47,13 @@ SINGLE_THREADED = {
 OUTCOMES_AHEAD_PER_WORKER = 32
 """How far workers may run ahead of an item that takes long."""
 STARTS_WITHOUT_SUCCESS = 3
+TRIES = 3
+"""How often an item is begun whose worker is killed from outside; all but the first time alone."""
+_CRASHES = {
+    *(signal.SIGSEGV, signal.SIGABRT, signal.SIGBUS, signal.SIGFPE, signal.SIGILL),
+    *(signal.SIGTRAP, signal.SIGSYS),
+}
+"""Signals that a process brings upon itself."""
 
 
 class WorkerStartError(RuntimeError):
@@ -85,6 +96,7 @@ class _Worker:
     pipe: connection.Connection
     is_ready: bool = False
     index: int | None = None
+    item: Any = None
     deadline: float = 0.0
 
     @property
@@ -111,6 +123,9 @@ class _Pool(Generic[Item, Value]):
         self.n_workers = n_workers(limits)
         self.workers: list[_Worker] = []
         self.n_failed_starts = 0
+        self.bereaved: deque[tuple[int, Item]] = deque()
+        """Items to be tried again."""
+        self.n_kills: dict[int, int] = {}
         self.finished: dict[int, Ok[Value] | Failed] = {}
 
     def outcomes(self, items: Iterator[Item]) -> Iterator[tuple[int, Ok[Value] | Failed]]:
@@ -133,10 +148,7 @@ class _Pool(Generic[Item, Value]):
                     n_wanted -= 1
             if is_exhausted and n_yielded == n_taken:
                 return
-            self._start_workers(len(backlog))
-            for worker in self.workers:
-                if worker.is_idle and backlog:
-                    self._assign(worker, backlog)
+            self._hand_out(backlog)
             self._wait()
 
     def stop(self) -> None:
@@ -147,6 +159,17 @@ class _Pool(Generic[Item, Value]):
             worker.process.join()
             worker.pipe.close()
         self.workers = []
+
+    def _hand_out(self, backlog: deque[tuple[int, Item]]) -> None:
+        """Give idle workers what waits; an item to be tried again waits until all others rest."""
+        is_alone = self.bereaved or any(worker.index in self.n_kills for worker in self.workers)
+        n_most = 1 if is_alone else self.n_workers
+        waiting = self.bereaved or backlog
+        self._start_workers(min(len(waiting), n_most))
+        for worker in list(self.workers):
+            n_busy = sum(worker.index is not None for worker in self.workers)
+            if worker.is_idle and waiting and n_busy < n_most:
+                self._assign(worker, waiting)
 
     def _start_workers(self, n_waiting: int) -> None:
         n_free = sum(worker.index is None for worker in self.workers)
@@ -169,10 +192,10 @@ class _Pool(Generic[Item, Value]):
         try:
             worker.pipe.send(item)
         except OSError:  # died while idle, which is no item's fault: the next round replaces it
-            worker.is_ready = False
+            self._remove(worker)
             return
         backlog.popleft()
-        worker.index = index
+        worker.index, worker.item = index, item
         worker.deadline = time.monotonic() + self.limits.seconds_per_item
 
     def _wait(self) -> None:
@@ -192,31 +215,51 @@ class _Pool(Generic[Item, Value]):
             message = worker.pipe.recv()
         except (EOFError, OSError):
             worker.process.join()
-            code = worker.process.exitcode
-            if not worker.is_ready and worker.index is None:
-                self.n_failed_starts += 1
-                if self.n_failed_starts >= STARTS_WITHOUT_SUCCESS:
-                    raise WorkerStartError(
-                        f"{self.n_failed_starts} workers died before their first item ({_cause(code)}); "
-                        "see the error above"
-                    ) from None
-            self._end(worker, Failed(Reason.WORKER_DIED, f"the worker died of {_cause(code)}"))
+            self._bury(worker, worker.process.exitcode)
             return
         if worker.index is None:
             worker.is_ready = True
             self.n_failed_starts = 0
             return
         self.finished[worker.index] = message
-        worker.index = None
+        worker.index = worker.item = None
+
+    def _bury(self, worker: _Worker, code: int | None) -> None:
+        """Remove a worker that died, and decide what becomes of its item."""
+        if not worker.is_ready:
+            self.n_failed_starts += 1
+            if self.n_failed_starts >= STARTS_WITHOUT_SUCCESS:
+                raise WorkerStartError(
+                    f"{self.n_failed_starts} workers died before their first item ({_cause(code)}); "
+                    "see the error above"
+                )
+        if worker.index is None or _is_crash(code):
+            self._end(worker, Failed(Reason.WORKER_DIED, f"the worker died of {_cause(code)}"))
+            return
+        n_kills = self.n_kills[worker.index] = self.n_kills.get(worker.index, 0) + 1
+        if n_kills < TRIES:
+            self.bereaved.append((worker.index, worker.item))
+            self._remove(worker)
+        else:
+            detail = f"its worker was killed {n_kills} times ({_cause(code)}), at last while it worked alone"
+            self._end(worker, Failed(Reason.WORKER_DIED, f"{detail}; memory may be short"))
 
     def _end(self, worker: _Worker, outcome: Failed) -> None:
         """Remove a worker; its item, if it has one, fails with `outcome`."""
         if worker.index is not None:
             self.finished[worker.index] = outcome
+        self._remove(worker)
+
+    def _remove(self, worker: _Worker) -> None:
         worker.process.kill()
         worker.process.join()
         worker.pipe.close()
         self.workers.remove(worker)
+
+
+def _is_crash(exit_code: int | None) -> bool:
+    """Whether a process ended of itself; another signal was sent to it."""
+    return exit_code is None or exit_code >= 0 or -exit_code in _CRASHES
 
 
 def _cause(exit_code: int | None) -> str:

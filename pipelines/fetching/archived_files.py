@@ -83,7 +83,7 @@ def _read(
 
 
 def _store_member(downloader: Downloader, member: Member) -> Downloaded:
-    temporary = downloader.store.root / "partial" / f"{secrets.token_hex(16)}.member"
+    temporary = downloader.store.root / "partial" / f".{secrets.token_hex(16)}.partial"
     temporary.parent.mkdir(parents=True, exist_ok=True)
     digest = hashlib.sha256()
     try:

@@ -8,11 +8,14 @@ Nothing is unpacked by its name, so that no name can lead anywhere; names that t
 encrypted members and members that unpack to more than the caps allow carry a problem instead of bytes.
 """
 
+import bz2
+import gzip
+import lzma
 import stat
 import tarfile
 import zipfile
-import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any
@@ -23,7 +26,14 @@ from pipelines.settings import FetchSettings
 ARCHIVE_ENDINGS = (".zip", ".tar", ".tar.gz", ".tgz")
 RATIO_MATTERS_BYTES = 1 << 20
 """Smaller members may be packed as tightly as they like."""
-_DAMAGED = (zipfile.BadZipFile, tarfile.TarError, zlib.error, EOFError, NotImplementedError, RuntimeError)
+HEADER_BYTES_LIMIT = 1 << 20
+"""Of a tar's long names and extended headers, which are read whole."""
+_PACKED: dict[bytes, Callable[..., Any]] = {
+    b"\x1f\x8b": gzip.open,
+    b"BZh": bz2.open,
+    b"\xfd7zXZ\0": lzma.open,
+}
+"""First bytes of what a tar may be packed in."""
 
 
 class ArchiveError(FetchError):
@@ -49,14 +59,12 @@ def read_members(path: Path, limits: FetchSettings) -> Iterator[Member]:
     """
     if path.stat().st_size > limits.archive_bytes_limit:
         raise ArchiveError(f"{path.stat().st_size} bytes packed, more than {limits.archive_bytes_limit}")
-    try:
+    with _damaged():
         if zipfile.is_zipfile(path):
             with path.open("rb") as file:
                 yield from _zip_members(file, limits)
         else:
             yield from _tar_members(path, limits)
-    except _DAMAGED as error:
-        raise ArchiveError(f"it is damaged ({type(error).__name__})") from None
 
 
 def list_zip(file: IO[bytes], limits: FetchSettings) -> list[Member]:
@@ -64,12 +72,9 @@ def list_zip(file: IO[bytes], limits: FetchSettings) -> list[Member]:
 
     Raises ArchiveError.
     """
-    try:
-        return [
-            Member(member.name, member.size_bytes, member.problem) for member in _zip_members(file, limits)
-        ]
-    except _DAMAGED as error:
-        raise ArchiveError(f"it is damaged ({type(error).__name__})") from None
+    with _damaged():
+        members = list(_zip_members(file, limits))
+    return [Member(member.name, member.size_bytes, member.problem) for member in members]
 
 
 def name_problem(name: str) -> str | None:
@@ -106,20 +111,19 @@ def _zip_problem(info: zipfile.ZipInfo, ratio_limit: float) -> str | None:
 
 
 def _read_zip(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> Iterator[bytes]:
-    try:
-        with archive.open(info) as file:
-            yield from _capped(file, info.file_size)
-    except _DAMAGED as error:
-        raise ArchiveError(f"it is damaged ({type(error).__name__})") from None
+    with _damaged(), archive.open(info) as file:
+        yield from _capped(file, info.file_size)
 
 
 def _tar_members(path: Path, limits: FetchSettings) -> Iterator[Member]:
     """A tar's directory is spread over it: sizes are known as they come, and so is a bomb."""
     total = n_members = 0
     packed = path.stat().st_size
-    with tarfile.open(path, "r:*") as archive:
+    with _open_tar(path) as (archive, file):
         while (info := archive.next()) is not None:
             archive.members = []  # type: ignore[attr-defined]  # else every header stays in memory
+            if info.size < 0:
+                raise ArchiveError(f"a member of {info.size} bytes")
             n_members += 1
             total += info.size
             if n_members > limits.archive_members_limit:
@@ -133,13 +137,57 @@ def _tar_members(path: Path, limits: FetchSettings) -> Iterator[Member]:
             problem = name_problem(info.name) or (None if info.isreg() else "it is a link or a device")
             chunks = iter(()) if problem else _read_tar(archive, info)
             yield Member(info.name.removeprefix("./"), info.size, problem, chunks)
+        file.check_end()
 
 
 def _read_tar(archive: tarfile.TarFile, info: tarfile.TarInfo) -> Iterator[bytes]:
-    try:
+    with _damaged():
         file: Any = archive.extractfile(info)
         yield from _capped(file, info.size)
-    except _DAMAGED as error:
+
+
+@contextmanager
+def _open_tar(path: Path) -> Iterator[tuple[tarfile.TarFile, "_TarStream"]]:
+    with ExitStack() as stack:
+        file: Any = stack.enter_context(path.open("rb"))
+        beginning = file.read(8)
+        file.seek(0)
+        for magic, unpack in _PACKED.items():
+            if beginning.startswith(magic):
+                file = stack.enter_context(unpack(file))
+        stream: Any = _TarStream(file)
+        yield stack.enter_context(tarfile.open(fileobj=stream, mode="r:")), stream
+
+
+class _TarStream:
+    """The bytes of a tar, of which nobody reads much at once: a header may say that it has any length."""
+
+    def __init__(self, file: IO[bytes]):
+        self._file = file
+        self._last = b""
+        self.seek, self.tell = file.seek, file.tell
+
+    def read(self, size: int = -1) -> bytes:
+        if not 0 <= size <= HEADER_BYTES_LIMIT:
+            raise ArchiveError(f"a header of {size} bytes, more than {HEADER_BYTES_LIMIT}")
+        self._last = self._file.read(size)
+        return self._last
+
+    def check_end(self) -> None:
+        """After the last member: tarfile takes a damaged header for the end, and leaves checksums unread."""
+        if self._last.strip(b"\0"):
+            raise ArchiveError("a header is damaged")
+        self._file.read(HEADER_BYTES_LIMIT)
+
+
+@contextmanager
+def _damaged() -> Iterator[None]:
+    """Turn what libraries raise on damaged bytes, which is no short list, into ArchiveError."""
+    try:
+        yield
+    except ArchiveError:
+        raise
+    except Exception as error:
         raise ArchiveError(f"it is damaged ({type(error).__name__})") from None
 
 

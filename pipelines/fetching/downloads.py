@@ -15,6 +15,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from io import BufferedRandom
 from pathlib import Path
+from typing import IO
 
 from tenacity import RetryCallState, Retrying, retry_if_exception_type, stop_after_attempt
 
@@ -82,6 +83,19 @@ class Downloader:
         self.hosts.answered(url)
         return downloaded
 
+    def forget(self, url: str) -> None:
+        """Delete what has come of `url`, which is not wanted any more, unless another process is at it."""
+        path = self.store.partial(url)
+        if not path.exists():
+            return
+        with path.open("ab") as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                return
+            if _is_still(path, file):
+                _discard(path)
+
     def _attempt(self, url: str, expected: str | None, size_limit: int, rejected: set[str]) -> Downloaded:
         with _partial_file(self.store.partial(url)) as (path, file):
             try:
@@ -97,8 +111,8 @@ class Downloader:
                     raise ModifiedError(sha256)
                 rejected.add(sha256)
                 raise TransientError("its sha256 is not the one listed")
+            _version_path(path).unlink(missing_ok=True)  # first: it must not stay behind alone
             self.store.take(path, sha256)
-            _version_path(path).unlink(missing_ok=True)
             return Downloaded(sha256, size_bytes)
 
     def _gather(self, url: str, path: Path, file: BufferedRandom, size_limit: int) -> None:
@@ -170,7 +184,7 @@ def _partial_file(path: Path) -> Iterator[tuple[Path, BufferedRandom]]:
                 return
 
 
-def _is_still(path: Path, file: BufferedRandom) -> bool:
+def _is_still(path: Path, file: IO[bytes]) -> bool:
     """Whether `path` names `file`, and was not moved into the store while waiting."""
     try:
         return os.path.samestat(path.stat(), os.fstat(file.fileno()))
@@ -183,8 +197,8 @@ def _version_path(path: Path) -> Path:
 
 
 def _discard(path: Path) -> None:
-    path.unlink()
     _version_path(path).unlink(missing_ok=True)
+    path.unlink()
 
 
 def _read_version(path: Path) -> str | None:

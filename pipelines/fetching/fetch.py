@@ -74,6 +74,7 @@ class Fetcher:
         if remote.sha256 is not None and file.format != "gltf":
             path = self.store.path(remote.sha256)
             if path.is_file():
+                self.downloader.forget(remote.url)
                 found = Downloaded(remote.sha256, path.stat().st_size)
                 return stored_entry(self.store, file, remote.version, found, {})
         return None

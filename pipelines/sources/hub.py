@@ -31,7 +31,7 @@ from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait
 from pipelines.fetching.transfers import hub_endpoint
 from pipelines.sources import Remote, SourceError
 from pipelines.sources.files import text_hash
-from pipelines.storage import write_json
+from pipelines.storage import DISK_ERRNO, write_json
 
 Answer = TypeVar("Answer")
 
@@ -158,6 +158,8 @@ class HubRepository:
                 f"{self.name} is not on the hub, or private; check the name, or set HF_TOKEN"
             ) from None
         except Exception as error:  # whatever the hub's client and its transport raise
+            if isinstance(error, OSError) and error.errno in DISK_ERRNO:
+                raise  # our own disk's, which keeps what the hub gives
             status = error.response.status_code if isinstance(error, HfHubHTTPError) else None
             said = f"says {status}" if status else f"could not be asked ({type(error).__name__})"
             text = f"{self.name}: the hub {said} to {what}; check the connection, and run again"

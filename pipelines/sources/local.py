@@ -13,6 +13,7 @@ from pathlib import Path
 
 from pipelines.sources import RawFile, SourceError
 from pipelines.sources.files import READABLE_FORMATS, display_name, extension, file_uri, text_hash
+from pipelines.visible import visible
 
 OTHER_FORMATS = frozenset(
     [
@@ -153,12 +154,26 @@ def plain_label(name: str, identity: str | None = None) -> str:
 
 
 def _walk(root: Path) -> list[Path]:
-    """Files that might be meshes, in an order that does not depend on the file system."""
+    """Files that might be meshes, in an order that does not depend on the file system.
+
+    Raises SourceError for a folder that cannot be listed: taken for empty, it would remove what it holds from
+    the data set.
+    """
     found = []
-    for folder, folders, names in os.walk(root, followlinks=False):
+    for folder, folders, names in os.walk(root, onerror=_raise_unlisted, followlinks=False):
         folders[:] = sorted(name for name in folders if not name.startswith("."))
         found += [Path(folder, name) for name in names if may_be_mesh(name)]
     return sorted(found)
+
+
+def _raise_unlisted(error: OSError) -> None:
+    if isinstance(error, FileNotFoundError):  # removed meanwhile
+        return
+    shown = visible(display_name(str(error.filename)))
+    raise SourceError(
+        f"folder {shown} cannot be listed ({error.strerror}); make it readable, move it, or give the folders "
+        "beside it as sources"
+    )
 
 
 def may_be_mesh(name: str) -> bool:

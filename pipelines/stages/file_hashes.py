@@ -43,8 +43,8 @@ class Entry:
         """Whether the file looks the same as when the entry was made."""
         return (self.size_bytes, self.modified_ns, self.changed_ns, self.sha256 is not None) == (
             status.st_size,
-            status.st_mtime_ns,
-            status.st_ctime_ns,
+            _storable(status.st_mtime_ns),
+            _storable(status.st_ctime_ns),
             is_hashed,
         )
 
@@ -110,11 +110,17 @@ class FileHashes:
                 sha256 = hash_regular(path) if is_hashed else None
                 is_gltf = is_hashed and uri.lower().endswith(".gltf")
                 sides = tokenizer_rs.gltf_side_files(read_regular(path)) if is_gltf else []
-                entry = Entry(uri, status.st_size, status.st_mtime_ns, status.st_ctime_ns, sha256, sides)
+                times = _storable(status.st_mtime_ns), _storable(status.st_ctime_ns)
+                entry = Entry(uri, status.st_size, *times, sha256, sides)
             self.entries[uri] = entry
         except OSError as error:
             text = error.strerror or str(error)
             self.failures[uri] = Failed(Reason.UNREADABLE_FILE, f"{text}; make it a file that can be read")
+
+
+def _storable(nanoseconds: int) -> int:
+    """A time as 64 bits with sign: file systems know years after 2262, which need more."""
+    return (nanoseconds + 2**63) % 2**64 - 2**63
 
 
 def _side_paths(entry: Entry | None, folder: Path) -> list[Path]:

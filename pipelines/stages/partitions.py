@@ -167,9 +167,10 @@ def _run(
             settle(outcome)
         settle(None)
     except BaseException as error:
-        for job in open_jobs:
-            job.stack.__exit__(type(error), error, error.__traceback__)
-        raise
+        with ExitStack() as stacks:  # each is undone, also where undoing another fails
+            for job in open_jobs:
+                stacks.push(job.stack)
+            raise error
     return [results[key] for key in keys]
 
 

@@ -1,5 +1,6 @@
 """One bad item costs itself only, whatever it does to its process."""
 
+import multiprocessing
 import os
 import signal
 import subprocess
@@ -44,6 +45,50 @@ def test_a_bad_item_leaves_its_neighbours_alone(task, reason, workers):
     assert [outcome.value for outcome in found if isinstance(outcome, Ok)] == ["a", "b", "c", "d"]
     assert [found[1].reason, found[4].reason] == [reason, reason]
     assert "\n" not in found[1].detail
+
+
+def times(folder: Path, what: str) -> list[int]:
+    return sorted(int(path.name.partition("-")[2]) for path in folder.glob(f"{what}-*"))
+
+
+@pytest.mark.parametrize("workers", [1, 3])
+@pytest.mark.parametrize("n_kills", [1, 2])
+def test_an_item_whose_worker_was_killed_is_tried_again_alone(tmp_path, workers, n_kills):
+    neighbour, killed = f"neighbour {tmp_path}", f"killed {tmp_path} {n_kills}"
+    tasks = [neighbour, neighbour, killed, *[neighbour] * 12]
+    found = outcomes(tasks, workers=workers)
+    assert found == [Ok(task) for task in tasks]
+    *_, began = times(tmp_path, "killed")
+    (ended,) = times(tmp_path, "alone")
+    assert not any(began < time < ended for what in ("begun", "ended") for time in times(tmp_path, what))
+    assert sum(time < began for time in times(tmp_path, "begun")) == sum(
+        time < began for time in times(tmp_path, "ended")
+    )
+
+
+def test_an_item_whose_worker_is_killed_each_time_is_given_up(tmp_path):
+    found = outcomes(["a", f"killed {tmp_path} 99", "b"])
+    assert [found[0], found[2]] == [Ok("a"), Ok("b")]
+    assert found[1].reason == Reason.WORKER_DIED
+    assert "killed 3 times (SIGKILL)" in found[1].detail
+    assert len(times(tmp_path, "killed")) == 3
+
+
+def test_a_crash_is_the_items_own_doing_and_not_tried_again(tmp_path):
+    found = outcomes([f"crash {tmp_path}"])
+    assert "SIGABRT" in found[0].detail
+    assert len(times(tmp_path, "begun")) == 1
+
+
+def test_workers_that_are_killed_while_they_rest_cost_nothing():
+    def items():
+        for i in range(40):
+            yield str(i)
+            if i % 3 == 0:  # whoever is idle or at work just now
+                for child in multiprocessing.active_children():
+                    child.kill()
+
+    assert [outcome for _, outcome in map_capped(act, items(), limits())] == [Ok(str(i)) for i in range(40)]
 
 
 def test_outcomes_do_not_depend_on_the_number_of_workers():

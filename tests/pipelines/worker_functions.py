@@ -1,6 +1,7 @@
 """What the tests of the pool let workers do: they import it by name."""
 
 import os
+import signal
 import time
 from pathlib import Path
 
@@ -23,10 +24,27 @@ def act(task: str) -> str:
             raise ValueError("two\nlines and \udcff")
         case ["reject"]:
             raise ItemError(Reason.NO_TRIANGLES, "only points")
+        case ["crash", folder]:
+            _note(folder, "begun")
+            os.abort()
+        case ["killed", folder, n_times]:
+            _note(folder, "killed")
+            if len(list(Path(folder).glob("killed-*"))) <= int(n_times):
+                os.kill(os.getpid(), signal.SIGKILL)
+            time.sleep(0.3)
+            _note(folder, "alone")
+        case ["neighbour", folder]:
+            _note(folder, "begun")
+            time.sleep(0.05)
+            _note(folder, "ended")
         case ["pid", folder]:
             Path(folder, str(os.getpid())).touch()
             time.sleep(600)
     return task
+
+
+def _note(folder: str, what: str) -> None:
+    Path(folder, f"{what}-{time.monotonic_ns()}").touch()
 
 
 def environment(name: str) -> str | None:

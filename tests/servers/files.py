@@ -46,7 +46,7 @@ class Answer:
 class FileServer:
     """Serves the files below a folder; subclasses serve other things."""
 
-    def __init__(self, root: Path, faults: Faults | None = None):
+    def __init__(self, root: Path, faults: Faults | None = None, port: int = 0):
         self.root = root
         self.faults = faults or Faults()
         self.requests: list[Request] = []
@@ -56,7 +56,7 @@ class FileServer:
         """Requests that came before Retry-After allowed them."""
         self._not_before: dict[str, float] = {}
         self._etags: dict[tuple[Path, int], str] = {}
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), type("Handler", (_Handler,), {"site": self}))
+        self._server = ThreadingHTTPServer(("127.0.0.1", port), type("Handler", (_Handler,), {"site": self}))
         self._server.daemon_threads = True
 
     def __enter__(self) -> "FileServer":

@@ -17,8 +17,14 @@ PAGE = 100
 class HubServer(FileServer):
     """Data sets by name; files above 10 bytes are in large file storage, and so have a sha256."""
 
-    def __init__(self, repositories: dict[str, Path], faults: Faults | None = None, token: str | None = None):
-        super().__init__(Path("/"), faults)
+    def __init__(
+        self,
+        repositories: dict[str, Path],
+        faults: Faults | None = None,
+        token: str | None = None,
+        port: int = 0,
+    ):
+        super().__init__(Path("/"), faults, port)
         self.repositories = repositories
         self.token = token
         """Asked for where given, as for a gated data set."""

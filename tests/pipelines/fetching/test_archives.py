@@ -1,8 +1,13 @@
 """Archives that mean harm give reasons, and never a file outside the store."""
 
+import bz2
+import gzip
 import io
+import lzma
+import os
 import stat
 import tarfile
+import tracemalloc
 import zipfile
 
 import pytest
@@ -125,6 +130,78 @@ def test_a_size_that_lies(tmp_path):
     assert content.count(size) == 2
     path.write_bytes(content.replace(size, (800).to_bytes(4, "little")))
     assert reasons(fetch(path, ["a.obj"], tmp_path)) == {"a.obj": Reason.ARCHIVE_UNSAFE}
+
+
+def tar_of(*parts: bytes) -> bytes:
+    return b"".join(parts) + bytes(2 * tarfile.BLOCKSIZE)
+
+
+def tar_member(name: str, content: bytes) -> bytes:
+    info = tarfile.TarInfo(name)
+    info.size = len(content)
+    return info.tobuf(tarfile.GNU_FORMAT) + content + bytes(-len(content) % tarfile.BLOCKSIZE)
+
+
+@pytest.mark.parametrize("kind", [tarfile.GNUTYPE_LONGNAME, tarfile.XHDTYPE, tarfile.XGLTYPE])
+def test_a_header_that_unpacks_to_gigabytes_is_not_read(tmp_path, kind):
+    header = tarfile.TarInfo("header")
+    header.type, header.size = kind, 64 << 20
+    path = tmp_path / "header.tar.gz"
+    with gzip.open(path, "wb", 1) as file:
+        file.write(header.tobuf(tarfile.GNU_FORMAT))
+        for _ in range(64):
+            file.write(b"a" * (1 << 20))
+        file.write(tar_of(tar_member("a.obj", b"v")))
+    tracemalloc.start()
+    found = reasons(fetch(path, ["a.obj"], tmp_path))
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert found == {"a.obj": Reason.ARCHIVE_UNSAFE}
+    assert peak < 16 << 20
+
+
+def test_a_size_below_nothing(tmp_path):
+    header = bytearray(tar_member("a.obj", b"")[: tarfile.BLOCKSIZE])
+    header[124:136] = tarfile.itn(-1024, 12, tarfile.GNU_FORMAT)
+    header[148:156] = b" " * 8
+    header[148:156] = b"%06o\0 " % sum(header)
+    (tmp_path / "a.tar").write_bytes(tar_of(bytes(header)))
+    assert reasons(fetch(tmp_path / "a.tar", ["a.obj"], tmp_path)) == {"a.obj": Reason.ARCHIVE_UNSAFE}
+
+
+@pytest.mark.parametrize("pack", [gzip.compress, bz2.compress, lzma.compress])
+@pytest.mark.parametrize("damage", ["cut", "other bytes"])
+def test_damaged_tars_of_every_packing(tmp_path, pack, damage):
+    content = pack(tar_of(tar_member("a.obj", os.urandom(50_000)), tar_member("b.obj", os.urandom(50_000))))
+    half = len(content) // 2
+    content = content[:half] + (b"" if damage == "cut" else b"\xff" * 50 + content[half + 50 :])
+    (tmp_path / "a.tgz").write_bytes(content)
+    assert reasons(fetch(tmp_path / "a.tgz", ["b.obj"], tmp_path)) == {"b.obj": Reason.ARCHIVE_UNSAFE}
+    plain = tar_of(tar_member("a.obj", b"v"), bytes(100) + b"\xff" * 412, tar_member("b.obj", b"v"))
+    (tmp_path / "header.tgz").write_bytes(pack(plain))
+    assert reasons(fetch(tmp_path / "header.tgz", ["b.obj"], tmp_path)) == {"b.obj": Reason.ARCHIVE_UNSAFE}
+    (tmp_path / "whole.tgz").write_bytes(pack(tar_of(tar_member("b.obj", b"v"))))
+    assert reasons(fetch(tmp_path / "whole.tgz", ["b.obj"], tmp_path)) == {"b.obj": "found"}
+
+
+@pytest.mark.parametrize("packing", [zipfile.ZIP_LZMA, zipfile.ZIP_BZIP2, zipfile.ZIP_DEFLATED])
+def test_damaged_members_of_every_packing(tmp_path, packing):
+    path = tmp_path / "a.zip"
+    with zipfile.ZipFile(path, "w", packing) as archive:
+        archive.writestr("a.obj", os.urandom(3000))
+        archive.writestr("b.obj", b"v")
+    content = path.read_bytes()
+    path.write_bytes(content[:200] + b"\xff" * 60 + content[260:])
+    assert reasons(fetch(path, ["a.obj", "b.obj"], tmp_path)) == {
+        "a.obj": Reason.ARCHIVE_UNSAFE,
+        "b.obj": "found",
+    }
+
+
+def test_a_name_that_is_no_text(tmp_path):
+    path = write_zip(tmp_path / "a.zip", [("ä.obj", b"v")])
+    path.write_bytes(path.read_bytes().replace("ä".encode(), b"\xff\xfe"))
+    assert reasons(fetch(path, ["ä.obj"], tmp_path)) == {"ä.obj": Reason.ARCHIVE_UNSAFE}
 
 
 def test_members_that_are_absent_large_or_damaged(tmp_path):
