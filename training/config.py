@@ -130,6 +130,11 @@ class ExperimentConfig(_Settings):
     optimizer: OptimizerSettings = OptimizerSettings()
     schedule: ScheduleSettings = ScheduleSettings()
     batch_size: int = Field(default=4, ge=1, description="Samples per process and step.")
+    bad_steps: Literal["stop", "skip"] = Field(
+        default="stop",
+        description="A loss or gradient that is not finite ends the run; or the step is left out, and its "
+        "meshes are named in RUN/quarantine.parquet.",
+    )
     gradient_clip: float = Field(default=1.0, gt=0, description="Largest global L2 norm of the gradient.")
     mixed_precision: Literal["no", "bf16", "fp16"] = "bf16"
     processes: int = Field(default=1, ge=1, description="Ranks on this machine: one per GPU.")
@@ -199,6 +204,7 @@ class ExperimentConfig(_Settings):
 # A resumed run may differ in these; anything else would make it another run.
 MAY_CHANGE_ON_RESUME = frozenset(
     {
+        "bad_steps",
         "batch_size",
         "checkpoint_every",
         "data.num_workers",

@@ -35,7 +35,7 @@ from training.checkpoints import (
 from training.config import ExperimentConfig, OptimizerSettings
 from training.data import DataError, ShardDataset
 from training.lifetime import StopWish, follow_parent
-from training.reporting import MetricsRow, Reporter, open_reporter
+from training.reporting import QUARANTINE, MetricsRow, Reporter, open_reporter
 from training.schedules import reference_schedule
 
 STOP_WISH = StopWish()
@@ -121,26 +121,44 @@ class Trainer:
         loss_sum, n_labels = self.loss(self._on_device(batch))
         mine = [float(loss_sum.detach()), float(n_labels), len(batch.failed), STOP_WISH.is_made]
         all_loss, all_labels, all_failed, all_wishes = self._sum_over_ranks(mine)
-        if not math.isfinite(all_loss):
-            meshes = ", ".join(gather_object(batch.mesh_ids))
-            raise FloatingPointError(
-                f"the loss of step {position.step + 1} is {all_loss}; lower optimizer.lr, or use bf16. "
-                f"Its meshes: {meshes}"
-            )
-        # Data parallelism averages over ranks; this makes it the mean over all labels of the step.
-        self.accelerator.backward(loss_sum * (self.world / max(all_labels, 1)))
-        grad_norm = self.accelerator.clip_grad_norm_(self.module.parameters(), config.gradient_clip)
-        self.optimizer.step()
+        grad_norm, has_scaler = math.nan, self.accelerator.scaler is not None
+        if math.isfinite(all_loss):
+            # Data parallelism averages over ranks; this makes it the mean over all labels of the step.
+            self.accelerator.backward(loss_sum * (self.world / max(all_labels, 1)))
+            clipped = self.accelerator.clip_grad_norm_(self.module.parameters(), config.gradient_clip)
+            grad_norm = float(clipped)
+        # A scaler (fp16) meets such gradients as a matter of course, and skips those steps itself.
+        if math.isfinite(grad_norm) or (math.isfinite(all_loss) and has_scaler):
+            self.optimizer.step()
+            position.interval_loss += all_loss
+            position.interval_tokens += int(all_labels)
+            position.tokens += int(all_labels)
+        else:
+            position.failed += self._leave_out(batch, all_loss, reporter)
         self.optimizer.zero_grad(set_to_none=True)
         for failed in batch.failed:
             reporter.warn(f"sample {failed.mesh_id} left out: {failed.failure}: {failed.detail}")
         position.step += 1
         position.samples += config.batch_size * self.world
-        position.tokens += int(all_labels)
         position.failed += int(all_failed)
-        position.interval_loss += all_loss
-        position.interval_tokens += int(all_labels)
-        return lr, float(grad_norm), all_wishes > 0
+        return lr, grad_norm, all_wishes > 0
+
+    def _leave_out(self, batch: Batch, loss: float, reporter: Reporter) -> int:
+        """Put the meshes of a step without finite loss and gradient into quarantine; how many they are.
+
+        Raises FloatingPointError where the configuration does not allow it. Collective.
+        """
+        step = self.position.step + 1
+        meshes = sorted(gather_object(batch.mesh_ids))
+        found = f"step {step} has a loss of {loss}, or a gradient that is not finite"
+        if self.config.bad_steps == "stop":
+            raise FloatingPointError(
+                f"{found}; lower optimizer.lr, use bf16, or give bad_steps=skip. "
+                f"Its meshes: {', '.join(meshes)}"
+            )
+        reporter.quarantine(step, meshes)
+        reporter.say(f"{found}; it is left out, and its {len(meshes)} meshes are in {QUARANTINE}")
+        return len(meshes)
 
     def _on_device(self, batch: Batch) -> dict[str, Tensor]:
         return {name: tensor.to(self.accelerator.device) for name, tensor in batch.tensors.items()}
@@ -153,7 +171,7 @@ class Trainer:
             epoch=position.samples / len(self.train_set),
             samples=position.samples,
             tokens=position.tokens,
-            loss=position.interval_loss / max(n_tokens, 1),
+            loss=position.interval_loss / n_tokens if n_tokens else math.nan,
             validation_loss=validation_loss,
             lr=lr,
             grad_norm=grad_norm,

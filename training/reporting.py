@@ -7,7 +7,7 @@ Dagster the rows also go through its pipes, which the environment variable DAGST
 import contextlib
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, TextIO, TypedDict
 
@@ -28,6 +28,9 @@ METRICS_SCHEMA: dict[str, Any] = {
     "seconds": pl.Float64,  # within steps, over all starts of the run
     "failed_samples": pl.Int64,  # over the whole run
 }
+
+QUARANTINE = "quarantine.parquet"
+QUARANTINE_SCHEMA: dict[str, Any] = {"step": pl.Int64, "mesh_id": pl.String}
 
 
 class MetricsRow(TypedDict):
@@ -52,6 +55,12 @@ def read_metrics(run: Path) -> pl.DataFrame:
     return pl.read_parquet(path) if path.is_file() else pl.DataFrame(schema=METRICS_SCHEMA)
 
 
+def read_quarantine(run: Path) -> pl.DataFrame:
+    """Meshes of the steps that were left out: step and mesh_id."""
+    path = Path(run) / QUARANTINE
+    return pl.read_parquet(path) if path.is_file() else pl.DataFrame(schema=QUARANTINE_SCHEMA)
+
+
 def progress_line(row: MetricsRow, steps: int) -> str:
     """The line that a person, and the launcher's progress bar, reads."""
     validation = "" if row["validation_loss"] is None else f"  validation {row['validation_loss']:.4f}"
@@ -73,6 +82,9 @@ class Reporter:
         """Drop rows of steps that a resumed run will do again."""
         self._rows = self._rows.filter(pl.col("step") <= step)
         self.flush()
+        if (self._run / QUARANTINE).is_file():
+            kept = read_quarantine(self._run).filter(pl.col("step") <= step)
+            write_table(self._run / QUARANTINE, kept)
 
     def say(self, line: str) -> None:
         """One line for people."""
@@ -96,6 +108,11 @@ class Reporter:
         if self._tracker is not None:
             values = {key: value for key, value in row.items() if key != "step" and value is not None}
             self._tracker.log(values, step=row["step"])
+
+    def quarantine(self, step: int, mesh_ids: Sequence[str]) -> None:
+        """Name the meshes of a step that was left out."""
+        rows = pl.DataFrame([(step, name) for name in mesh_ids], schema=QUARANTINE_SCHEMA, orient="row")
+        write_table(self._run / QUARANTINE, pl.concat([read_quarantine(self._run), rows]))
 
     def flush(self) -> None:
         """Write all rows, atomically."""
@@ -121,6 +138,9 @@ class OtherRank(Reporter):
         _print(line)
 
     def add_row(self, row: MetricsRow) -> None:
+        """Rank 0 does."""
+
+    def quarantine(self, step: int, mesh_ids: Sequence[str]) -> None:
         """Rank 0 does."""
 
     def flush(self) -> None:

@@ -1,5 +1,6 @@
 """A third system takes one folder, and no change anywhere else."""
 
+import math
 import os
 from pathlib import Path
 
@@ -12,7 +13,7 @@ from training.checkpoints import RunError, load_generator, load_network
 from training.config import ConfigError, dump_config, load_config, parse_config
 from training.evaluation.report import evaluate_run
 from training.launch import launch_training, prepare_run
-from training.reporting import read_metrics
+from training.reporting import read_metrics, read_quarantine
 
 TOY = '''
 """Two stages: a number that counts faces, and one that writes a triangle as tall as the first one learned."""
@@ -29,6 +30,7 @@ class ToyConfig(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
     start: float = 0.0
     weights: int = 1
+    poisoned: str = ""
 
 
 class Numbers(nn.Module):
@@ -47,10 +49,11 @@ class Count(Stage):
         return Numbers(config.start, config.weights)
 
     def prepare(self, sample, config):
-        return {"n_faces": np.array([len(sample.faces)])}
+        n_faces = 1e30 if sample.mesh_id == config.poisoned else len(sample.faces)
+        return {"n_faces": np.array([n_faces], dtype=np.float32)}
 
     def loss_sum(self, network, batch, earlier):
-        missed = network.value.sum() - batch["n_faces"].float()
+        missed = network.value.sum() - batch["n_faces"]
         return (missed**2).sum(), torch.tensor(batch["n_faces"].numel())
 
 
@@ -119,15 +122,15 @@ def test_a_system_of_ones_own_is_trained_generates_and_is_evaluated(
     assert metrics["loss"][0] == FACES_OF_A_BOX**2
     assert metrics["loss"][-1] < 1
     assert metrics["validation_loss"][-1] < 1
-    counted = float(load_network(first)[0].value.sum())
+    counted = float(load_network(first)[0].value.detach().sum())
     assert counted == pytest.approx(FACES_OF_A_BOX, abs=1)
 
     second = tmp_path / "second"
     config = toy_config(toy, stage="copy", earlier={"count": str(first)})
     assert launch_training(config, box_data, second) == 0
     generator, _ = load_generator(second)
-    assert float(generator.networks["count"].value.sum()) == counted
-    assert float(generator.networks["copy"].value.sum()) == pytest.approx(counted, abs=0.5)
+    assert float(generator.networks["count"].value.detach().sum()) == counted
+    assert float(generator.networks["copy"].value.detach().sum()) == pytest.approx(counted, abs=0.5)
 
     summary = evaluate_run(second, box_data, "test", tmp_path / "evaluation", limit=2)
     assert summary["requested"] == summary["valid"] == 2
@@ -173,6 +176,46 @@ def test_only_the_last_stage_generates(toy: str, box_data: Path, tmp_path: Path)
     launch_training(toy_config(toy, schedule={"steps": 2, "warmup": 0}), box_data, tmp_path / "run")
     with pytest.raises(RunError, match="trains the stage count; give a run of copy, which writes meshes"):
         load_generator(tmp_path / "run")
+
+
+def test_a_loss_that_is_not_finite_ends_the_run_and_names_its_meshes(
+    toy: str, box_data: Path, tmp_path: Path
+) -> None:
+    config = toy_config(toy, model={"poisoned": "box/003"}, batch_size=2, schedule={"steps": 5, "warmup": 0})
+    lines: list[str] = []
+    assert launch_training(config, box_data, tmp_path / "run", on_line=lines.append) != 0
+    said = next(line for line in lines if "FloatingPointError: " in line)
+    assert "box/003" in said
+    assert "bad_steps=skip" in said
+    assert len(said.split("Its meshes: ")[1].split(", ")) == 2
+
+
+@pytest.mark.parametrize("processes", [1, 2])
+def test_a_step_that_is_left_out_changes_nothing_and_is_named(
+    toy: str, box_data: Path, tmp_path: Path, processes: int
+) -> None:
+    config = toy_config(
+        toy,
+        model={"poisoned": "box/003"},
+        bad_steps="skip",
+        batch_size=2 // processes,
+        processes=processes,
+        schedule={"steps": 5, "warmup": 0},
+        evaluate_every=5,
+    )
+    run = tmp_path / "run"
+    assert launch_training(config, box_data, run) == 0
+    quarantine = read_quarantine(run)
+    [step] = quarantine["step"].unique()
+    assert quarantine.height == 2
+    assert "box/003" in quarantine["mesh_id"].to_list()
+    metrics = read_metrics(run)
+    assert metrics["step"].to_list() == [1, 2, 3, 4, 5]
+    assert metrics["failed_samples"].to_list() == [2 * (row >= step) for row in range(1, 6)]
+    assert math.isnan(metrics["grad_norm"][step - 1])
+    assert math.isnan(metrics["loss"][step - 1])
+    assert metrics["tokens"][-1] == 2 * 4
+    assert load_network(run)[0].value.isfinite().all()
 
 
 def test_the_configuration_is_the_systems_own(toy: str, tmp_path: Path) -> None:
