@@ -11,6 +11,10 @@ PORTS = ("metrics_agent_port", "runtime_env_agent_port", "dashboard_agent_listen
 STORE_BYTES = 80 << 20
 
 
+class ClusterStartError(RuntimeError):
+    """Ray itself did not come up on this machine."""
+
+
 class TwoNodes:
     """A cluster of a head and a second node of one core each, with little memory."""
 
@@ -18,15 +22,14 @@ class TwoNodes:
         os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
         self.seen: set[tuple[int, str]] = set()
         """Every process of the cluster that was looked at, by pid and start time."""
-        for attempt in range(ATTEMPTS):
+        for _ in range(ATTEMPTS):
             try:
                 self._start()
                 return self
-            except Exception:  # Ray gives a node 15 seconds, which is little on a busy machine
+            except Exception as error:  # Ray gives a node 15 seconds, which is little on a busy machine
                 self.stop()
-                if attempt == ATTEMPTS - 1:
-                    raise
-        raise AssertionError
+                last = error
+        raise ClusterStartError(f"no Ray cluster came up in {ATTEMPTS} attempts: {last}") from last
 
     def __exit__(self, *_: object) -> None:
         self.stop()

@@ -4,6 +4,7 @@ import pickle
 import subprocess
 import sys
 import time
+from contextlib import ExitStack
 from functools import partial
 
 import pytest
@@ -19,7 +20,7 @@ from pipelines.stages import PartitionResult, no_progress
 from pipelines.stages.curated import build_curated
 from pipelines.stages.partitions import UpstreamError
 from pipelines.storage import DataFolder, ShardKey
-from tests.pipelines.ray_cluster import TwoNodes
+from tests.pipelines.ray_cluster import ClusterStartError, TwoNodes
 from tests.pipelines.test_curation import SETTINGS, hashes, write_furniture
 
 PATIENCE_SECONDS = 120
@@ -33,7 +34,11 @@ def on_ray(settings: CurationSettings, address: str | None = None) -> CurationSe
 @pytest.fixture(scope="module")
 def cluster():
     pytest.importorskip("ray")
-    with TwoNodes() as nodes:
+    with ExitStack() as stack:
+        try:
+            nodes = stack.enter_context(TwoNodes())
+        except ClusterStartError as error:
+            pytest.skip(str(error))
         yield nodes
 
 
