@@ -20,7 +20,9 @@ LAUNCHER = """
 import signal, sys
 from pathlib import Path
 from training.launch import train
-signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell may have had it ignored
+# Whatever started this process may have had them ignored.
+signal.signal(signal.SIGINT, signal.default_int_handler)
+signal.signal(signal.SIGTERM, signal.SIG_DFL)
 sys.exit(train(sys.argv[1], [], Path(sys.argv[2]), Path(sys.argv[3])))
 """
 
@@ -140,7 +142,10 @@ def test_a_stopped_launcher_leaves_no_process_and_a_checkpoint(
     assert len(_processes_of(run)) >= 3
     launcher.send_signal(number)
     launcher.stdout.close()
-    launcher.wait(timeout=60)
+    try:
+        launcher.wait(timeout=60)
+    finally:
+        launcher.kill()  # and its ranks follow it
     deadline = time.monotonic() + (45 if number == signal.SIGKILL else 2)
     while _processes_of(run) and time.monotonic() < deadline:
         time.sleep(0.2)
