@@ -12,6 +12,7 @@ import bz2
 import gzip
 import lzma
 import stat
+import struct
 import tarfile
 import zipfile
 from collections.abc import Callable, Iterator
@@ -34,6 +35,15 @@ _PACKED: dict[bytes, Callable[..., Any]] = {
     b"\xfd7zXZ\0": lzma.open,
 }
 """First bytes of what a tar may be packed in."""
+_DAMAGED_DIRECTORY = (
+    zipfile.BadZipFile,
+    EOFError,
+    NotImplementedError,
+    RuntimeError,
+    ValueError,
+    struct.error,
+)
+"""What zipfile raises on a damaged directory; what a host that fails raises is not among them."""
 
 
 class ArchiveError(FetchError):
@@ -70,9 +80,9 @@ def read_members(path: Path, limits: FetchSettings) -> Iterator[Member]:
 def list_zip(file: IO[bytes], limits: FetchSettings) -> list[Member]:
     """Files of a zip file by its directory alone; what is far away is not read whole.
 
-    Raises ArchiveError.
+    Raises ArchiveError, and what reading from afar raises.
     """
-    with _damaged():
+    with _damaged(*_DAMAGED_DIRECTORY):
         members = list(_zip_members(file, limits))
     return [Member(member.name, member.size_bytes, member.problem) for member in members]
 
@@ -181,13 +191,13 @@ class _TarStream:
 
 
 @contextmanager
-def _damaged() -> Iterator[None]:
-    """Turn what libraries raise on damaged bytes, which is no short list, into ArchiveError."""
+def _damaged(*kinds: type[Exception]) -> Iterator[None]:
+    """Turn what libraries raise on damaged bytes, any exception or one of `kinds`, into ArchiveError."""
     try:
         yield
     except ArchiveError:
         raise
-    except Exception as error:
+    except kinds or (Exception,) as error:
         raise ArchiveError(f"it is damaged ({type(error).__name__})") from None
 
 
