@@ -35,13 +35,10 @@ _PACKED: dict[bytes, Callable[..., Any]] = {
     b"\xfd7zXZ\0": lzma.open,
 }
 """First bytes of what a tar may be packed in."""
+_ANYTHING = (Exception,)
 _DAMAGED_DIRECTORY = (
-    zipfile.BadZipFile,
-    EOFError,
-    NotImplementedError,
-    RuntimeError,
-    ValueError,
-    struct.error,
+    *(zipfile.BadZipFile, EOFError, NotImplementedError, RuntimeError),
+    *(ValueError, struct.error),
 )
 """What zipfile raises on a damaged directory; what a host that fails raises is not among them."""
 
@@ -82,7 +79,7 @@ def list_zip(file: IO[bytes], limits: FetchSettings) -> list[Member]:
 
     Raises ArchiveError, and what reading from afar raises.
     """
-    with _damaged(*_DAMAGED_DIRECTORY):
+    with _damaged(_DAMAGED_DIRECTORY):
         members = list(_zip_members(file, limits))
     return [Member(member.name, member.size_bytes, member.problem) for member in members]
 
@@ -191,13 +188,13 @@ class _TarStream:
 
 
 @contextmanager
-def _damaged(*kinds: type[Exception]) -> Iterator[None]:
-    """Turn what libraries raise on damaged bytes, any exception or one of `kinds`, into ArchiveError."""
+def _damaged(kinds: tuple[type[Exception], ...] = _ANYTHING) -> Iterator[None]:
+    """Turn what libraries raise on damaged bytes, those of `kinds`, into ArchiveError."""
     try:
         yield
     except ArchiveError:
         raise
-    except kinds or (Exception,) as error:
+    except kinds as error:
         raise ArchiveError(f"it is damaged ({type(error).__name__})") from None
 
 

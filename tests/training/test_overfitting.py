@@ -26,7 +26,7 @@ NAMES = (
     "pillar_B",
     "rug_rectangle_A",
 )
-N_SAMPLED = 48
+N_SAMPLED = 96
 
 
 @pytest.fixture(scope="module")
