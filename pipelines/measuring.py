@@ -43,21 +43,11 @@ def bounding_box_diagonal(vertices: NDArray[np.float64]) -> float:
     return float(np.linalg.norm(vertices.max(axis=0) - vertices.min(axis=0)))
 
 
-def edge_components(faces: NDArray[np.integer[Any]]) -> NDArray[np.int64]:
+def edge_components(faces: NDArray[np.integer[Any]]) -> NDArray[np.int32]:
     """Component (F,) of each face (F, 3): faces that share an edge are in the same one; numbered from 0."""
-    from scipy.sparse import coo_array
-    from scipy.sparse.csgraph import connected_components
+    import tokenizer_rs
 
-    if not len(faces):
-        return np.zeros(0, dtype=np.int64)
-    edges = np.sort(faces[:, [[0, 1], [1, 2], [2, 0]]].reshape(-1, 2), axis=1)
-    distinct, edge_of_side = np.unique(edges, axis=0, return_inverse=True)
-    n_faces, n_nodes = len(faces), len(faces) + len(distinct)
-    # one graph of faces and edges; a side joins one of each
-    face_of_side = np.repeat(np.arange(n_faces), 3)
-    sides = (np.ones(3 * n_faces, dtype=bool), (face_of_side, n_faces + edge_of_side.ravel()))
-    _, labels = connected_components(coo_array(sides, shape=(n_nodes, n_nodes)), directed=False)
-    return labels[:n_faces].astype(np.int64)
+    return tokenizer_rs.edge_components(faces)
 
 
 @dataclass(frozen=True)

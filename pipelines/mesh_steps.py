@@ -6,7 +6,7 @@ Tasks and results are plain arrays and numbers, since they travel between proces
 import hashlib
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +20,9 @@ from pipelines.settings import DecimationSettings
 from pipelines.sources.files import UnreadableFileError, read_regular
 from pipelines.tokenizers import TOKEN_DTYPE, TokenizerSettings, build_tokenizer
 from pipelines.worker_process import ItemError
+
+if TYPE_CHECKING:
+    import tokenizer_rs
 
 
 @dataclass(frozen=True)
@@ -117,7 +120,7 @@ def clean_and_tokenize(task: TokenizeTask) -> TokenizedMesh:
     except DecimationError as error:
         raise ItemError(Reason.DECIMATION, str(error)) from None
     except tokenizer_rs.MeshError as error:
-        raise ItemError(_reason(error.code), str(error)) from None
+        raise refusal(error) from None
     written = np.asarray(encoding.faces)
     if not len(encoding.tokens):
         raise ItemError(Reason.NO_VALID_COMPONENT, "no face is left after the repair")
@@ -133,5 +136,11 @@ def clean_and_tokenize(task: TokenizeTask) -> TokenizedMesh:
     )
 
 
-def _reason(code: str) -> Reason:
-    return Reason(code) if code in set(Reason) else Reason.INVALID_INPUT
+def refusal(error: "tokenizer_rs.MeshError") -> ItemError:
+    """The reason of the closed list for which a tokenizer refused a mesh.
+
+    No mesh that loads and has an extent should meet any other of its codes: then it is a defect of ours.
+    """
+    if error.code in set(Reason):
+        return ItemError(Reason(error.code), str(error))
+    return ItemError(Reason.INTERNAL, f"{error.code}: {error}")

@@ -1,4 +1,4 @@
-"""What happens to a mesh between loading and tokenising: into the cube, and MeshLab's pre-clean.
+"""What happens to a mesh between loading and tokenising: into the cube, and the pre-clean.
 
 The statistics of a data set are those of `pre_clean(normalize(vertices), faces)`: normalised first, and
 not again.
@@ -8,8 +8,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 BOUND = 0.95
-MERGE_PERCENT = 1.0
-"""MeshLab's percentage runs from 0 to a hundredth of the diagonal: 1 means 1e-4 of it."""
 
 
 class ZeroExtentError(ValueError):
@@ -33,24 +31,11 @@ def normalize(vertices: NDArray[np.float64], bound: float = BOUND) -> NDArray[np
 def pre_clean(
     vertices: NDArray[np.float64], faces: NDArray[np.int32]
 ) -> tuple[NDArray[np.float64], NDArray[np.int32]]:
-    """Clean with MeshLab's filters: (V, 3), (F, 3) to what is left of them, perhaps nothing.
+    """Clean as MeshLab's filters do: (V, 3), (F, 3) to what is left of them, perhaps nothing.
 
     Unreferenced vertices go, vertices within 1e-4 of the bounding box's diagonal merge, duplicate faces and
     faces without area go. No component is removed, and nothing non-manifold is repaired here.
     """
-    import pymeshlab
+    import tokenizer_rs
 
-    meshes = pymeshlab.MeshSet(verbose=False)
-    meshes.add_mesh(
-        pymeshlab.Mesh(np.ascontiguousarray(vertices), np.ascontiguousarray(faces, dtype=np.int32))
-    )
-    meshes.meshing_remove_unreferenced_vertices()
-    meshes.meshing_merge_close_vertices(threshold=pymeshlab.PercentageValue(MERGE_PERCENT))
-    meshes.meshing_remove_duplicate_faces()
-    meshes.meshing_remove_null_faces()
-    cleaned = meshes.current_mesh()
-    cleaned.compact()
-    return (
-        np.ascontiguousarray(cleaned.vertex_matrix(), dtype=np.float64),
-        np.ascontiguousarray(cleaned.face_matrix(), dtype=np.int32),
-    )
+    return tokenizer_rs.pre_clean(vertices, faces)

@@ -48,23 +48,15 @@ class Reason(StrEnum):
     # tokens: the decimation that the settings ask for
     DECIMATION = "DECIMATION"  # cannot be simplified to the faces asked for without leaving its own surface
     # tokens: the tokenizer's own codes
-    INVALID_INPUT = "INVALID_INPUT"
     ZERO_EXTENT = "ZERO_EXTENT"  # all vertices in one point: cannot be normalised
     VALENCE_LIMIT = "VALENCE_LIMIT"
     NM_VERT_LIMIT = "NM_VERT_LIMIT"
-    NM_PARTITION = "NM_PARTITION"
-    NM_LABEL = "NM_LABEL"
-    EDGE_STILL_NONMANIFOLD = "EDGE_STILL_NONMANIFOLD"
     NON_ORIENTABLE = "NON_ORIENTABLE"
-    VERTEX_IN_TWO_COMPONENTS = "VERTEX_IN_TWO_COMPONENTS"
     TOO_MANY_FACES = "TOO_MANY_FACES"
-    RING = "RING"
     LAYER_NUMBER_LIMIT = "LAYER_NUMBER_LIMIT"
     LAYER_VERTEX_LIMIT = "LAYER_VERTEX_LIMIT"
     NO_VALID_COMPONENT = "NO_VALID_COMPONENT"
-    TOKEN_LIMIT = "TOKEN_LIMIT"
-    REPAIR_DEFECT = "REPAIR_DEFECT"  # the check at the end of the repair failed: a defect of ours, report it
-    INTERNAL = "INTERNAL"  # the tokenizer panicked: a defect of ours, report it
+    INTERNAL = "INTERNAL"  # a check of our own failed: a defect of ours, report it; the detail says which
     # curated: the licence policy, then the rules of the preset
     LICENCE = "LICENCE"  # not one that `licences` of the settings asks for, or not stated
     RULE_FACES = "RULE_FACES"

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from pipelines.mesh_steps import refusal
 from pipelines.normalizing import ZeroExtentError, normalize
 from pipelines.reading import MeshReadError, read_mesh
 from pipelines.reasons import Reason
@@ -103,7 +104,7 @@ def try_tokenizers(task: TrialTask) -> TriedMesh:
     except ZeroExtentError as error:
         raise ItemError(Reason.ZERO_EXTENT, str(error)) from None
     except tokenizer_rs.MeshError as error:
-        raise ItemError(Reason.INVALID_INPUT, str(error)) from None
+        raise refusal(error) from None
     if not len(mesh.faces):
         reason = f"no face is left at {task.resolution} bins per axis; give a larger or less degenerate mesh"
         raise ItemError(Reason.NO_VALID_COMPONENT, reason)

@@ -27,13 +27,17 @@ __all__ = [
     "Tokenizer",
     "__version__",
     "adaptive_bits",
+    "canonical_triangles",
     "crossing_faces",
+    "describe_shape",
+    "edge_components",
     "encode_all",
     "face_edges",
     "gltf_side_files",
     "learn_slots",
     "measure",
     "measure_shape",
+    "pre_clean",
     "quantization_damage",
     "read_mesh",
     "repair",
@@ -605,6 +609,29 @@ class Shape(TypedDict):
 def measure_shape(vertices: ArrayLike, faces: ArrayLike) -> Shape:
     """Measure a mesh (V, 3), (F, 3) whose equal positions (in single precision) count as one vertex."""
 
+def describe_shape(
+    vertices: ArrayLike, faces: ArrayLike
+) -> tuple[NDArray[np.uint16], NDArray[np.int16]] | None:
+    """What stays of a mesh (V, 3), (F, 3) however it is moved, turned, mirrored, scaled or cut.
+
+    First 85 lengths (85,), each a share of 65535: of the mass in nine shells around the centroid those of
+    the degrees 0 to 8 of the spherical harmonics, shell by shell, then of the faces' directions those of
+    the degrees 2, 4, 6 and 8 (Kazhdan, Funkhouser, Rusinkiewicz 2003). Then landmarks (L, 3): the distinct
+    vertices from the centroid in 1/1024 of the root mean square radius, the farthest first, at most 2048.
+    None for a mesh without area.
+    """
+
+def canonical_triangles(
+    vertices: ArrayLike, faces: ArrayLike, mirror_images: bool = True
+) -> NDArray[np.uint64]:
+    """Triangles (F, 3) that are the same for all copies of a mesh (V, 3), (F, 3).
+
+    Copies may differ in the order of vertices, faces and corners, in doubled or unused vertices, place,
+    size, and exchanged or reversed axes. The mesh is put on a grid of 1024 cells along its longest side; a
+    hash selects one of the 24 poses that rotations give, of 48 with `mirror_images`. A corner is one
+    number, 11 bits an axis; corners and faces ascend.
+    """
+
 def crossing_faces(vertices: ArrayLike, faces: ArrayLike, max_pairs: int) -> NDArray[np.bool_] | None:
     """Which faces (F,) cross another: both have corners on both sides of the other's plane and their sections
     along the line of both planes overlap.
@@ -658,6 +685,17 @@ def adaptive_bits(sequences: Iterable[ArrayLike], vocab_size: int, order: Sequen
     p_j(s) = (n + D p_{j-1}(s)) / (N + D), p_j = p_{j-1} in a new context, p_{-1} = 1 / (vocab_size + 1).
     Counts are kept from sequence to sequence; a sequence's beginning is filled with a start mark. Orders
     go from 0 to 8. Raises MeshError for tokens outside the vocabulary.
+    """
+
+def edge_components(faces: ArrayLike) -> NDArray[np.int32]:
+    """Component (F,) of each face (F, 3), numbered by their lowest faces: faces that share an edge are in one."""
+
+def pre_clean(vertices: ArrayLike, faces: ArrayLike) -> tuple[NDArray[np.float64], NDArray[np.int32]]:
+    """What MeshLab's usual filters leave of a mesh (V, 3), (F, 3): vertices (V', 3), faces (F', 3).
+
+    Unused vertices go; in their order, vertices take in all others closer than 1e-4 of the bounding box's
+    diagonal; of faces with the same corners the last stays; faces without area go, their vertices stay. As
+    MeshLab does, except that there no rule says which of equal faces stays.
     """
 
 def repair(

@@ -29,7 +29,7 @@ from pipelines.tables import Descriptors, polars_schema, validate
 from pipelines.worker_process import ItemError
 from pipelines.workers import Failed, Ok, map_capped
 
-VERSION = 1
+VERSION = 2
 DESCRIPTORS = "descriptors"
 """Folder of the tables, and `stage` where one is asked for."""
 _ARRAYS = {"descriptor": pa.uint16(), "landmarks": pa.int16()}
@@ -74,7 +74,7 @@ def _describe(
         describe_mesh,
         (task for key in stale for task in _tasks(data, key)),
         limits,
-        Reason.INVALID_INPUT,
+        Reason.INTERNAL,
         ("pipelines.stages.descriptors",),
     )
     for key in stale:  # outcomes come in the order of the tasks

@@ -178,9 +178,7 @@ def _compare(
     ends = candidates.select("i", "j").to_numpy()[missing]
     landmarks = _landmarks(data, keys, shapes, np.unique(ends))
     tasks = ((landmarks[i], landmarks[j]) for i, j in ends.tolist())
-    for done, outcome in map_capped(
-        compare_landmarks, tasks, settings.limits, Reason.INVALID_INPUT, _IMPORTS
-    ):
+    for done, outcome in map_capped(compare_landmarks, tasks, settings.limits, Reason.INTERNAL, _IMPORTS):
         shared[missing[done]] = outcome.value if isinstance(outcome, Ok) else SharedVertices(0.0, 0.0)
         progress(DUPLICATES, done + 1, len(missing))
     found = [pair for pair in shared if pair is not None]

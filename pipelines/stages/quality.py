@@ -23,7 +23,7 @@ from pipelines.storage import DataFolder, ShardKey, fingerprint, write_table
 from pipelines.tables import Quality, polars_schema, validate
 from pipelines.worker_process import Failed
 
-VERSION = 1
+VERSION = 2
 _FORMATS_WITH_FLAGS = frozenset({"glb", "gltf"})
 """Only of these the file is read again."""
 
@@ -48,8 +48,8 @@ def build_quality(
 class _MeasureQuality(StageWork):
     stage = QUALITY
     keeps_failures = True
-    imports = ("pipelines.quality", "pymeshlab", "tokenizer_rs")
-    unexpected = Reason.INVALID_INPUT
+    imports = ("pipelines.quality", "tokenizer_rs")
+    unexpected = Reason.INTERNAL
 
     def __init__(self, data: DataFolder, settings: CurationSettings, sources: list[Source]):
         self.function = measure_task

@@ -20,7 +20,7 @@ from pipelines.tables import SILKSONG_COLUMNS, Tokens, polars_schema, validate
 from pipelines.tokenizers import TokenizerSettings, check_storable
 from pipelines.worker_process import Failed
 
-VERSION = 2
+VERSION = 3
 STATISTICS = {
     "n_input_vertices": "vert_num",
     "n_input_faces": "face_num",
@@ -70,8 +70,8 @@ def build_tokens(
 
 class _CleanAndTokenize(StageWork):
     stage = Stage.TOKENS
-    imports = ("pipelines.mesh_steps", "pymeshlab", "tokenizer_rs")
-    unexpected = Reason.INVALID_INPUT
+    imports = ("pipelines.mesh_steps", "tokenizer_rs")
+    unexpected = Reason.INTERNAL
 
     def __init__(self, data: DataFolder, settings: CurationSettings):
         self.function = clean_and_tokenize

@@ -31,18 +31,6 @@ from tests.servers.faults import Fault
 from tests.servers.files import FileServer
 from tests.tokenizer_rs.meshes import box
 
-UNREACHED = {
-    Reason.INVALID_INPUT: "arrays that the reader and the normalisation do not let through",
-    Reason.TOKEN_LIMIT: "the settings know no limit of tokens",
-    Reason.NM_PARTITION: "the repair checks itself",
-    Reason.NM_LABEL: "the repair checks itself",
-    Reason.EDGE_STILL_NONMANIFOLD: "the repair checks itself",
-    Reason.VERTEX_IN_TWO_COMPONENTS: "the repair checks itself",
-    Reason.RING: "the repair checks itself",
-    Reason.REPAIR_DEFECT: "a defect of ours",
-    Reason.INTERNAL: "a defect of ours",
-}
-"""No file is known to be rejected for these; a tokenizer that says so stands for one."""
 LIMITS = WorkerLimits(workers=2)
 
 
@@ -74,7 +62,7 @@ def test_every_reason_has_a_file():
         set(reason_files.FROM_AN_INDEX),
         {Reason.TIME_LIMIT, Reason.DECIMATION, Reason.FETCH_FAILED},
         {Reason(name) for name in quality_meshes.RULES},  # each tried in test_quality.py
-        set(UNREACHED),
+        {Reason.INTERNAL},
     ]
     assert set().union(*tables) == set(Reason)
     assert sum(map(len, tables)) == len(Reason)
@@ -146,14 +134,24 @@ def test_files_of_an_index(tmp_path):
     assert found == {"KEPT": None, **{reason: reason for reason in reason_files.FROM_AN_INDEX}}
 
 
-@pytest.mark.parametrize("reason", UNREACHED)
-def test_what_a_tokenizer_says_is_the_reason(monkeypatch, reason):
+DEFECTS = (
+    "INVALID_INPUT", "NM_PARTITION", "NM_LABEL", "EDGE_STILL_NONMANIFOLD", "VERTEX_IN_TWO_COMPONENTS",
+    "RING", "TOKEN_LIMIT", "REPAIR_DEFECT",
+)  # fmt: skip
+"""Codes that no file is known to meet; a tokenizer that says so of a box stands for one."""
+
+
+@pytest.mark.parametrize("code", [*DEFECTS, "INTERNAL", "VALENCE_LIMIT"])
+def test_what_a_tokenizer_says_is_the_reason(monkeypatch, code):
     def refuse(vertices: np.ndarray, faces: np.ndarray) -> None:
         error = tokenizer_rs.MeshError("made by hand")
-        error.code = reason.value
+        error.code = code
         raise error
 
     monkeypatch.setattr(mesh_steps, "build_tokenizer", lambda settings: SimpleNamespace(encode=refuse))
-    with pytest.raises(ItemError, match="made by hand") as error:
+    with pytest.raises(ItemError) as caught:
         clean_and_tokenize(TokenizeTask(*box(), SilksongSettings()))
-    assert error.value.reason is reason
+    if code in DEFECTS:
+        assert (caught.value.reason, caught.value.detail) == (Reason.INTERNAL, f"{code}: made by hand")
+    else:
+        assert (caught.value.reason, caught.value.detail) == (Reason(code), "made by hand")

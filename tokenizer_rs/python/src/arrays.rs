@@ -105,8 +105,8 @@ pub fn rows_to_array<'py>(
     py: Python<'py>,
     rows: impl ExactSizeIterator<Item = [i32; 3]>,
 ) -> PyResult<Bound<'py, PyArray2<i32>>> {
-    let n = rows.len();
-    to_matrix(py, rows.flatten().collect(), (n, 3))
+    let flat: Vec<i32> = rows.flatten().collect();
+    to_matrix(py, &flat, 3)
 }
 
 /// A (N, 2) array of `i32` from pairs of indices.
@@ -114,8 +114,8 @@ pub fn pairs_to_array<'py>(
     py: Python<'py>,
     pairs: &[[u32; 2]],
 ) -> PyResult<Bound<'py, PyArray2<i32>>> {
-    let flat = pairs.iter().flatten().map(|&i| i as i32).collect();
-    to_matrix(py, flat, (pairs.len(), 2))
+    let flat: Vec<i32> = pairs.iter().flatten().map(|&i| i as i32).collect();
+    to_matrix(py, &flat, 2)
 }
 
 /// A (N, 3) array of positions.
@@ -123,8 +123,7 @@ pub fn positions_to_array<'py>(
     py: Python<'py>,
     positions: &[[f64; 3]],
 ) -> PyResult<Bound<'py, PyArray2<f64>>> {
-    let flat = positions.iter().flatten().copied().collect();
-    to_matrix(py, flat, (positions.len(), 3))
+    to_matrix(py, positions.as_flattened(), 3)
 }
 
 /// Positions (N, 3) and faces (N, 3) of a mesh.
@@ -136,12 +135,13 @@ pub fn mesh_to_arrays<'py>(py: Python<'py>, mesh: &TriangleMesh) -> PyResult<Mes
     ))
 }
 
-fn to_matrix<'py, T: numpy::Element + Clone>(
+/// Rows of `width` numbers as an array.
+pub fn to_matrix<'py, T: numpy::Element + Clone>(
     py: Python<'py>,
-    flat: Vec<T>,
-    shape: (usize, usize),
+    flat: &[T],
+    width: usize,
 ) -> PyResult<Bound<'py, PyArray2<T>>> {
-    let view = ArrayView2::from_shape(shape, &flat)
+    let view = ArrayView2::from_shape((flat.len() / width, width), flat)
         .map_err(|error| Failure::invalid_input(error.to_string()).into_error(py))?;
     Ok(view.to_pyarray(py))
 }

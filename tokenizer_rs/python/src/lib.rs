@@ -49,6 +49,10 @@ fn tokenizer_rs(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(measure::adaptive_bits, module)?)?;
     module.add_function(wrap_pyfunction!(measure::measure, module)?)?;
     module.add_function(wrap_pyfunction!(quality::measure_shape, module)?)?;
+    module.add_function(wrap_pyfunction!(measure::edge_components, module)?)?;
+    module.add_function(wrap_pyfunction!(repair::pre_clean, module)?)?;
+    module.add_function(wrap_pyfunction!(quality::describe_shape, module)?)?;
+    module.add_function(wrap_pyfunction!(quality::canonical_triangles, module)?)?;
     module.add_function(wrap_pyfunction!(quality::crossing_faces, module)?)?;
     module.add_function(wrap_pyfunction!(quality::quantization_damage, module)?)?;
     module.add_function(wrap_pyfunction!(quality::vertex_distance, module)?)?;
@@ -90,13 +94,17 @@ fn tokenizer_rs(module: &Bound<'_, PyModule>) -> PyResult<()> {
             "Tokenizer",
             "__version__",
             "adaptive_bits",
+            "canonical_triangles",
             "crossing_faces",
+            "describe_shape",
+            "edge_components",
             "encode_all",
             "face_edges",
             "gltf_side_files",
             "learn_slots",
             "measure",
             "measure_shape",
+            "pre_clean",
             "quantization_damage",
             "read_mesh",
             "repair",

@@ -2,11 +2,12 @@
 
 use meshloom_tokenizer_core as core;
 use meshloom_tokenizer_core::measure::Topology;
+use numpy::PyArray1;
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 use pyo3::IntoPyObjectExt;
 
-use crate::arrays::{mesh_from, sequences_from};
+use crate::arrays::{faces_from, indices_to_array, mesh_from, sequences_from};
 use crate::error::{guarded, Failure};
 
 /// One order, or several.
@@ -71,6 +72,18 @@ pub fn measure<'py>(
     }
     dict.set_item("watertight", topology.is_watertight)?;
     Ok(dict)
+}
+
+/// See the type stub.
+#[pyfunction]
+pub fn edge_components<'py>(
+    py: Python<'py>,
+    faces: &Bound<'py, PyAny>,
+) -> PyResult<Bound<'py, PyArray1<i32>>> {
+    let faces = faces_from(faces, i64::from(i32::MAX))?;
+    let of_face = guarded(py, || Ok(core::mesh::components::over_edges(&faces)));
+    let of_face = of_face.map_err(|f| f.into_error(py))?;
+    Ok(indices_to_array(py, &of_face))
 }
 
 /// The counts with their names.

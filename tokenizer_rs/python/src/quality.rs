@@ -1,12 +1,15 @@
-//! Shape of a mesh, faces that cross, and what quantisation does to it.
+//! Shape of a mesh, what stays of it when it is moved, faces that cross, and what quantisation does to it.
 
 use meshloom_tokenizer_core::measure::{self as core, Damage, Shape};
-use numpy::{IntoPyArray, PyArray1};
+use numpy::{IntoPyArray, PyArray1, PyArray2};
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyList};
 
-use crate::arrays::mesh_from;
+use crate::arrays::{mesh_from, to_matrix};
 use crate::error::{guarded, Failure};
+
+/// Lengths and landmarks.
+type DescriptorArrays<'py> = (Bound<'py, PyArray1<u16>>, Bound<'py, PyArray2<i16>>);
 
 /// See the type stub.
 #[pyfunction]
@@ -90,4 +93,35 @@ pub fn vertex_distance(
     let other = mesh_from(&other.0, &other.1)?;
     guarded(py, || core::vertex_distance(&mesh, &other))
         .map_err(|failure: Failure| failure.into_error(py))
+}
+
+/// See the type stub.
+#[pyfunction]
+pub fn describe_shape<'py>(
+    py: Python<'py>,
+    vertices: &Bound<'py, PyAny>,
+    faces: &Bound<'py, PyAny>,
+) -> PyResult<Option<DescriptorArrays<'py>>> {
+    let mesh = mesh_from(vertices, faces)?;
+    let found = guarded(py, || core::descriptor(&mesh)).map_err(|f| f.into_error(py))?;
+    let Some(descriptor) = found else {
+        return Ok(None);
+    };
+    let landmarks = to_matrix(py, descriptor.landmarks.as_flattened(), 3)?;
+    Ok(Some((descriptor.lengths.into_pyarray(py), landmarks)))
+}
+
+/// See the type stub.
+#[pyfunction]
+#[pyo3(signature = (vertices, faces, mirror_images = true))]
+pub fn canonical_triangles<'py>(
+    py: Python<'py>,
+    vertices: &Bound<'py, PyAny>,
+    faces: &Bound<'py, PyAny>,
+    mirror_images: bool,
+) -> PyResult<Bound<'py, PyArray2<u64>>> {
+    let mesh = mesh_from(vertices, faces)?;
+    let found = guarded(py, || core::canonical_triangles(&mesh, mirror_images));
+    let triangles = found.map_err(|f| f.into_error(py))?;
+    to_matrix(py, triangles.as_flattened(), 3)
 }

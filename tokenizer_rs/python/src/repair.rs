@@ -1,5 +1,6 @@
 //! The repair.
 
+use meshloom_tokenizer_core::mesh::pre_clean::pre_clean as mesh_pre_clean;
 use meshloom_tokenizer_core::mesh::quantize::dequantize;
 use meshloom_tokenizer_core::mesh::GridPoint;
 use meshloom_tokenizer_core::repair::{self as core, RepairLog, RepairOptions};
@@ -9,9 +10,22 @@ use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
 use crate::arrays::{
-    indices_to_array, mesh_from, pairs_to_array, positions_to_array, rows_to_array,
+    indices_to_array, mesh_from, mesh_to_arrays, pairs_to_array, positions_to_array, rows_to_array,
+    MeshArrays,
 };
 use crate::error::{guarded, Failure};
+
+/// See the type stub.
+#[pyfunction]
+pub fn pre_clean<'py>(
+    py: Python<'py>,
+    vertices: &Bound<'py, PyAny>,
+    faces: &Bound<'py, PyAny>,
+) -> PyResult<MeshArrays<'py>> {
+    let mesh = mesh_from(vertices, faces)?;
+    let cleaned = guarded(py, || mesh_pre_clean(&mesh)).map_err(|f| f.into_error(py))?;
+    mesh_to_arrays(py, &cleaned)
+}
 
 /// A repaired mesh and what was done to get there.
 #[pyclass(name = "Repaired", module = "tokenizer_rs", frozen)]

@@ -47,6 +47,11 @@ impl Aabb {
         [0, 1, 2].map(|axis| (self.high[axis] - self.low[axis]).max(0.0))
     }
 
+    /// Its centre; halves first, so that the sum of two large numbers cannot overflow.
+    pub fn centre(&self) -> [f64; 3] {
+        [0, 1, 2].map(|axis| self.low[axis] / 2.0 + self.high[axis] / 2.0)
+    }
+
     /// Squared length of the diagonal.
     pub fn squared_diagonal(&self) -> f64 {
         self.extents().iter().map(|x| x * x).sum()

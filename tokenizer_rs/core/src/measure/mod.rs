@@ -1,6 +1,8 @@
 //! What a mesh is like, and how much information its tokens carry.
 
 pub mod bvh;
+pub mod canonical;
+pub mod descriptor;
 pub mod distance;
 pub mod entropy;
 pub mod intersections;
@@ -9,6 +11,8 @@ pub mod quantization;
 pub mod shape;
 pub mod topology;
 
+pub use canonical::canonical_triangles;
+pub use descriptor::{descriptor, Descriptor};
 pub use distance::vertex_distance;
 pub use entropy::AdaptiveCoder;
 pub use intersections::crossing_faces;

@@ -4,6 +4,7 @@ use super::half_edge::{HalfEdges, NONE};
 use super::radix_sort::{bits_of, sort_by_key};
 use super::spokes::Spokes;
 use super::{Face, GridPoint};
+use crate::repair::union_find::UnionFind;
 use crate::{MeshError, Result};
 
 /// Faces joined over edges, as they come.
@@ -77,6 +78,34 @@ impl Surfaces {
             len: len as usize,
         }
     }
+}
+
+/// Surface of each face where all faces of an edge hang together, however many they are.
+pub fn over_edges(faces: &[Face]) -> Vec<u32> {
+    let key = |from: u32, to: u32| u64::from(from.min(to)) << 32 | u64::from(from.max(to));
+    let sides = (0..)
+        .zip(faces)
+        .flat_map(|(f, &[a, b, c])| [(a, b), (b, c), (c, a)].map(|(a, b)| (key(a, b), f)));
+    let highest = faces.as_flattened().iter().copied().max().unwrap_or(0);
+    let sides = sort_by_key(sides.collect(), 32 + bits_of(highest));
+    let mut sets = UnionFind::new(faces.len());
+    for pair in sides.windows(2) {
+        if pair[0].0 == pair[1].0 {
+            sets.union(pair[0].1, pair[1].1);
+        }
+    }
+    let mut number = vec![NONE; faces.len()];
+    let mut len = 0;
+    let mut of_face = Vec::with_capacity(faces.len());
+    for f in 0..faces.len() as u32 {
+        let number = &mut number[sets.find(f) as usize];
+        if *number == NONE {
+            *number = len;
+            len += 1;
+        }
+        of_face.push(*number);
+    }
+    of_face
 }
 
 /// Which component each face and vertex belongs to.
@@ -200,6 +229,13 @@ pub fn faces_by_centre(vertices: &[GridPoint], faces: &[Face]) -> Vec<u32> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn all_faces_of_an_edge_hang_together() {
+        let fan = [[0, 1, 2], [5, 6, 7], [1, 0, 3], [0, 1, 4], [2, 5, 8]];
+        assert_eq!(over_edges(&fan), [0, 1, 0, 0, 2]);
+        assert!(over_edges(&[]).is_empty());
+    }
 
     #[test]
     fn the_component_with_the_lowest_centre_comes_first() {

@@ -7,6 +7,7 @@ pub mod grid_mesh;
 pub mod half_edge;
 pub mod incidence;
 pub mod normalize;
+pub mod pre_clean;
 pub mod quantize;
 pub mod radix_sort;
 pub mod sorted_order;

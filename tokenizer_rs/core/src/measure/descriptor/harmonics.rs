@@ -1,0 +1,213 @@
+//! Sums of spherical harmonics over weighted directions.
+
+/// Degrees from 0.
+pub const DEGREES: usize = 9;
+
+/// Pairs of a degree and an order from 0 to it, one row each.
+const ROWS: usize = DEGREES * (DEGREES + 1) / 2;
+
+/// So many directions go through the recursion side by side, for the processor's vector registers.
+const LANES: usize = 8;
+
+type Lanes = [f64; LANES];
+
+/// A unit vector with a weight in each of two distributions.
+#[derive(Debug, Clone, Copy)]
+pub struct Direction {
+    pub vector: [f64; 3],
+    pub weights: [f64; 2],
+}
+
+/// Coefficients of one distribution: real and imaginary parts.
+#[derive(Debug, Clone, Copy)]
+pub struct Coefficients([[f64; 2]; ROWS]);
+
+impl Default for Coefficients {
+    fn default() -> Self {
+        Self([[0.0; 2]; ROWS])
+    }
+}
+
+impl Coefficients {
+    pub fn add(&mut self, other: &Self) {
+        for (sum, more) in self
+            .0
+            .as_flattened_mut()
+            .iter_mut()
+            .zip(other.0.as_flattened())
+        {
+            *sum += more;
+        }
+    }
+
+    /// Length of the coefficients of each degree, scaled so that all weight in one direction gives the weight
+    /// itself in every degree.
+    pub fn lengths(&self) -> [f64; DEGREES] {
+        std::array::from_fn(|degree| {
+            let rows = &self.0[row(degree, 0)..=row(degree, degree)];
+            let squares = rows.iter().enumerate().map(|(order, [real, imaginary])| {
+                let both_signs = if order > 0 { 2.0 } else { 1.0 };
+                both_signs * (real * real + imaginary * imaginary)
+            });
+            (squares.sum::<f64>() / (2 * degree + 1) as f64).sqrt()
+        })
+    }
+}
+
+/// Coefficients of both distributions, by Legendre's recursion over the degrees.
+pub fn coefficients(directions: &[Direction]) -> [Coefficients; 2] {
+    let recursion = Recursion::new();
+    let mut sums = [[[[0.0; LANES]; 2]; ROWS]; 2];
+    for block in directions.chunks(LANES) {
+        let lanes = |value: fn(&Direction) -> f64| -> Lanes {
+            std::array::from_fn(|lane| block.get(lane).map_or(0.0, value))
+        };
+        let vectors = [
+            lanes(|d| d.vector[0]),
+            lanes(|d| d.vector[1]),
+            lanes(|d| d.vector[2]),
+        ];
+        let weights = [lanes(|d| d.weights[0]), lanes(|d| d.weights[1])];
+        add_block(&recursion, &vectors, &weights, &mut sums);
+    }
+    sums.map(|rows| Coefficients(rows.map(|parts| parts.map(|lanes| lanes.iter().sum()))))
+}
+
+fn row(degree: usize, order: usize) -> usize {
+    degree * (degree + 1) / 2 + order
+}
+
+/// Factors of the recursion for normalised Legendre functions, by degree and order.
+struct Recursion {
+    rise: [[f64; DEGREES]; DEGREES],
+    fall: [[f64; DEGREES]; DEGREES],
+    diagonal: [f64; DEGREES],
+}
+
+impl Recursion {
+    fn new() -> Self {
+        let mut found = Self {
+            rise: [[0.0; DEGREES]; DEGREES],
+            fall: [[0.0; DEGREES]; DEGREES],
+            diagonal: [1.0; DEGREES],
+        };
+        let square = |n: usize| (n * n) as f64;
+        for degree in 1..DEGREES {
+            let of_double = (2 * degree) as f64;
+            found.diagonal[degree] =
+                found.diagonal[degree - 1] * ((of_double + 1.0) / of_double).sqrt();
+            for order in 0..degree {
+                let rise = (4.0 * square(degree) - 1.0) / (square(degree) - square(order));
+                let before = square(degree - 1);
+                let fall = (before - square(order)) / (4.0 * before - 1.0);
+                found.rise[degree][order] = rise.sqrt();
+                found.fall[degree][order] = fall.max(0.0).sqrt(); // 0 for the last order
+            }
+        }
+        found
+    }
+}
+
+fn add_block(
+    recursion: &Recursion,
+    [x, y, z]: &[Lanes; 3],
+    weights: &[Lanes; 2],
+    sums: &mut [[[Lanes; 2]; ROWS]; 2],
+) {
+    // Powers of x + iy, the harmonics' part along the equator, with each weight: all degrees of an order share it.
+    let mut powers = weights.map(|weight| [weight, [0.0; LANES]]);
+    for order in 0..DEGREES {
+        let mut before = [0.0; LANES];
+        let mut legendre = [recursion.diagonal[order]; LANES];
+        for degree in order..DEGREES {
+            let row = row(degree, order);
+            for distribution in 0..2 {
+                for part in 0..2 {
+                    let (sum, power) = (
+                        &mut sums[distribution][row][part],
+                        &powers[distribution][part],
+                    );
+                    for lane in 0..LANES {
+                        sum[lane] += power[lane] * legendre[lane];
+                    }
+                }
+            }
+            if degree + 1 < DEGREES {
+                let (rise, fall) = (
+                    recursion.rise[degree + 1][order],
+                    recursion.fall[degree + 1][order],
+                );
+                for lane in 0..LANES {
+                    let next = rise * (z[lane] * legendre[lane] - fall * before[lane]);
+                    before[lane] = legendre[lane];
+                    legendre[lane] = next;
+                }
+            }
+        }
+        for [real, imaginary] in &mut powers {
+            for lane in 0..LANES {
+                let turned = real[lane] * x[lane] - imaginary[lane] * y[lane];
+                imaginary[lane] = real[lane] * y[lane] + imaginary[lane] * x[lane];
+                real[lane] = turned;
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn direction(vector: [f64; 3], weight: f64) -> Direction {
+        Direction {
+            vector,
+            weights: [weight, 2.0 * weight],
+        }
+    }
+
+    #[test]
+    fn one_direction_gives_its_weight_in_every_degree() {
+        for vector in [
+            [0.0, 0.0, 1.0],
+            [0.6, -0.8, 0.0],
+            [2.0 / 3.0, 1.0 / 3.0, -2.0 / 3.0],
+        ] {
+            let [first, second] = coefficients(&[direction(vector, 0.25)]);
+            for (length, twice) in first.lengths().iter().zip(second.lengths()) {
+                assert!((length - 0.25).abs() < 1e-14 && (twice - 0.5).abs() < 1e-14);
+            }
+        }
+    }
+
+    #[test]
+    fn two_directions_add_up_by_the_angle_between_them() {
+        // The squared length of a degree is the sum over all pairs of its Legendre polynomial.
+        let directions = [[1.0, 0.0, 0.0], [0.28, 0.96, 0.0]].map(|d| direction(d, 0.5));
+        let found = coefficients(&directions)[0].lengths();
+        let x: f64 = 0.28;
+        let polynomials = [
+            1.0,
+            x,
+            (3.0 * x * x - 1.0) / 2.0,
+            (5.0 * x.powi(3) - 3.0 * x) / 2.0,
+        ];
+        for (length, polynomial) in found.iter().zip(polynomials) {
+            assert!((length * length - (1.0 + polynomial) / 2.0).abs() < 1e-14);
+        }
+    }
+
+    #[test]
+    fn blocks_do_not_matter() {
+        let many: Vec<Direction> = (0..21)
+            .map(|i| f64::from(i) * 0.3)
+            .map(|angle| direction([angle.cos() * 0.6, angle.sin() * 0.6, 0.8], 1.0))
+            .collect();
+        let whole = coefficients(&many)[0].lengths();
+        let mut parts = Coefficients::default();
+        many.chunks(5)
+            .for_each(|part| parts.add(&coefficients(part)[0]));
+        for (length, of_parts) in whole.iter().zip(parts.lengths()) {
+            assert!((length - of_parts).abs() < 1e-12);
+        }
+    }
+}
