@@ -3,11 +3,12 @@
     .venv/bin/python benchmarks/throughput.py [--meshes 300] [--rounds 3] [--sizes 1000 10000] [--workers 2]
 
 Both sides take the same files, evenly chosen from the development corpus below MESHLOOM_SHARED (builtin
-furniture where it is absent), with the same number of processes, in rounds that alternate:
+furniture where it is absent), in rounds that alternate, on the same cores:
 
 - curate: all of it, from the folder to tables, shards and manifest, with its process start;
-- the loop: `trimesh.load`, pymeshlab's cleaning filters, and the statistics of the tables `mesh_table` and
-  `quality` in numpy, scipy, trimesh and pymeshlab. No tokens, no descriptors, and nothing is written.
+- the loop of `plain_loop.py`: load, clean and the same statistics in plain Python, numpy and pymeshlab, one
+  file after the other; nothing is written;
+- the same loop spread over as many processes as curate has.
 
 Prints medians of wall time and of processor time, which other work on the machine moves less; then seconds
 by stage and size of each table, per mesh, for growing folders of copies with new names (of builtin meshes).
@@ -26,12 +27,7 @@ from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import pymeshlab
-import trimesh
-from numpy.typing import NDArray
-from scipy.sparse import coo_array
-from scipy.sparse.csgraph import connected_components
+from plain_loop import load_and_measure
 
 from pipelines.curation import CurationReport, curate
 from pipelines.settings import CurationSettings, WorkerLimits
@@ -39,92 +35,12 @@ from pipelines.sources.builtin import BuiltinSource
 from pipelines.sources.files import READABLE_FORMATS
 
 LIMIT_SECONDS = 5.0
-BITS = (7, 8, 9, 10)
-SLIVER = 0.1
-
-
-def load_and_measure(path: Path) -> dict[str, Any] | None:
-    """The loop's work on one file; None where it gives no mesh."""
-    try:
-        mesh = trimesh.load(path, force="mesh")
-        if not len(mesh.faces):
-            return None
-        vertices, faces, n_crossing = clean(mesh)
-        return {"crossing": n_crossing, **topology(mesh), **shape(mesh), **quantization(vertices, faces)}
-    except Exception:  # trimesh and pymeshlab raise anything on a damaged file
-        return None
-
-
-def clean(mesh: trimesh.Trimesh) -> tuple[NDArray[np.float64], NDArray[np.int32], int]:
-    """pymeshlab's filters as the tokens stage applies them, and its count of faces that cross others."""
-    meshes = pymeshlab.MeshSet(verbose=False)
-    meshes.add_mesh(pymeshlab.Mesh(mesh.vertices, mesh.faces.astype(np.int32)))
-    meshes.compute_selection_by_self_intersections_per_face()
-    n_crossing = meshes.current_mesh().selected_face_number()
-    meshes.meshing_remove_unreferenced_vertices()
-    meshes.meshing_merge_close_vertices(threshold=pymeshlab.PercentageValue(0.01))
-    meshes.meshing_remove_duplicate_faces()
-    meshes.meshing_remove_null_faces()
-    cleaned = meshes.current_mesh()
-    cleaned.compact()
-    return cleaned.vertex_matrix(), cleaned.face_matrix(), n_crossing
-
-
-def topology(mesh: trimesh.Trimesh) -> dict[str, Any]:
-    """Edges, loops, components, valences, orientation."""
-    edges, uses = np.unique(mesh.edges_sorted, axis=0, return_counts=True)
-    boundary = edges[uses == 1]
-    n = len(mesh.vertices)
-    sides = coo_array((np.ones(len(boundary)), tuple(boundary.T)), shape=(n, n))
-    loops = connected_components(sides, directed=False)[1][np.unique(boundary)]
-    return {
-        "edges": len(edges),
-        "boundary": len(boundary),
-        "loops": len(np.unique(loops)),
-        "nonmanifold": int((uses > 2).sum()),
-        "components": mesh.body_count,
-        "euler": mesh.euler_number,
-        "watertight": mesh.is_watertight,
-        "consistent": mesh.is_winding_consistent,
-        "valences": np.bincount(mesh.vertex_degree).tolist(),
-        "degenerate": int((~mesh.nondegenerate_faces()).sum()),
-        "duplicate": len(mesh.faces) - len(np.unique(np.sort(mesh.faces, axis=1), axis=0)),
-    }
-
-
-def shape(mesh: trimesh.Trimesh) -> dict[str, Any]:
-    """Area, volume, extents, quality of the triangles."""
-    sides = np.linalg.norm(mesh.triangles - np.roll(mesh.triangles, 1, axis=1), axis=2)
-    squares = np.maximum((sides**2).sum(axis=1), np.finfo(float).tiny)
-    quality = 4 * np.sqrt(3) * mesh.area_faces / squares
-    return {
-        "area": mesh.area,
-        "volume": mesh.volume,
-        "extents": np.sort(mesh.extents).tolist(),
-        "quality": float(quality.mean()),
-        "slivers": float((quality < SLIVER).mean()),
-    }
-
-
-def quantization(vertices: NDArray[np.float64], faces: NDArray[np.int32]) -> dict[str, Any]:
-    """What grids of 7 to 10 bits merge, drop and move."""
-    low = vertices.min(axis=0)
-    longest = (vertices.max(axis=0) - low).max()
-    damage: dict[str, Any] = {}
-    for bits in BITS:
-        step = longest / (2**bits - 1)
-        grid = np.rint((vertices - low) / step)
-        cells, cell = np.unique(grid, axis=0, return_inverse=True)
-        corners = np.sort(cell.reshape(-1)[faces], axis=1)
-        whole = corners[(corners[:, 1:] != corners[:, :-1]).all(axis=1)]
-        damage[f"merged_{bits}"] = len(vertices) - len(cells)
-        damage[f"dropped_{bits}"] = len(faces) - len(np.unique(whole, axis=0))
-        damage[f"distance_{bits}"] = float(np.linalg.norm(grid * step + low - vertices, axis=1).max())
-    return damage
 
 
 def loop(paths: list[Path], workers: int) -> int:
     """The plain loop over all files; how many gave a mesh."""
+    if workers == 1:
+        return sum(load_and_measure(path) is not None for path in paths)
     with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
         return sum(row is not None for row in pool.map(load_and_measure, paths, chunksize=4))
 
@@ -186,25 +102,27 @@ def run_curate(folder: Path, out: Path, workers: int) -> CurationReport:
 
 
 def compare(paths: list[Path], scratch: Path, rounds: int, workers: int) -> None:
-    """Both sides over the same files, in alternating rounds."""
+    """All sides over the same files, in alternating rounds."""
     n, folder = len(paths), scratch / "same"
     link(paths, folder, n)
     copies = sorted(path for path in folder.rglob("*") if path.is_file())
-    ours, plain = [], []
+    ours, plain, spread = [], [], []
     for number in range(rounds):
         ours.append(timed(lambda number=number: run_curate(folder, scratch / f"out-{number}", workers)))
-        plain.append(timed(lambda: loop(copies, workers)))
+        plain.append(timed(lambda: loop(copies, 1)))
+        spread.append(timed(lambda: loop(copies, workers)))
     print(f"{n} files, {rounds} rounds, {workers} processes, load {os.getloadavg()[0]:.1f}")
     print("| | wall seconds | meshes/s | processor ms per mesh |\n| --- | --- | --- | --- |")
     medians = []
-    for name, taken in (("curate", ours), ("plain loop", plain)):
+    sides = {"curate": ours, "plain loop": plain, f"loop in {workers} processes": spread}
+    for name, taken in sides.items():
         wall, cpu = (statistics.median(times[i] for times in taken) for i in (0, 1))
         medians.append((wall, cpu))
         print(f"| {name} | {wall:.1f} | {n / wall:.1f} | {cpu / n * 1e3:.1f} |")
-    (wall, cpu), (plain_wall, plain_cpu) = medians
-    print(
-        f"curate: {plain_wall / wall:.2f} times the meshes/s, {plain_cpu / cpu:.2f} times by processor time"
-    )
+    wall, cpu = medians[0]
+    for name, (other_wall, other_cpu) in zip([*sides][1:], medians[1:], strict=True):
+        ratios = f"{other_wall / wall:.1f} times the meshes/s, {other_cpu / cpu:.1f} by processor time"
+        print(f"curate has {ratios}, of the {name}")
     print(by_stage(ours[-1][2], n))
 
 

@@ -24,6 +24,8 @@ from pipelines.worker_process import ItemError
 if TYPE_CHECKING:
     import tokenizer_rs
 
+    from pipelines.duplicates import Description
+
 
 @dataclass(frozen=True)
 class ReadTask:
@@ -60,6 +62,16 @@ class TokenizeTask:
     """(F, 3)"""
     tokenizer: TokenizerSettings
     decimate: DecimationSettings | None = None
+
+
+@dataclass(frozen=True)
+class DescribeTask:
+    """One mesh as loaded."""
+
+    vertices: NDArray[np.float64]
+    """(V, 3)"""
+    faces: NDArray[np.int32]
+    """(F, 3)"""
 
 
 @dataclass(frozen=True)
@@ -134,6 +146,16 @@ def clean_and_tokenize(task: TokenizeTask) -> TokenizedMesh:
         int(edge_components(written).max(initial=-1)) + 1,
         dict(encoding.statistics),
     )
+
+
+def describe_mesh(task: DescribeTask) -> "Description":
+    """Describe one mesh, to find its copies; raises ItemError where it has no surface."""
+    from pipelines.duplicates import NoSurfaceError, describe
+
+    try:
+        return describe(task.vertices, task.faces)
+    except NoSurfaceError as error:
+        raise ItemError(Reason.ZERO_EXTENT, str(error)) from None
 
 
 def refusal(error: "tokenizer_rs.MeshError") -> ItemError:

@@ -688,7 +688,7 @@ def adaptive_bits(sequences: Iterable[ArrayLike], vocab_size: int, order: Sequen
     """
 
 def edge_components(faces: ArrayLike) -> NDArray[np.int32]:
-    """Component (F,) of each face (F, 3), numbered by their lowest faces: faces that share an edge are in one."""
+    """Component (F,) of each face (F, 3) over shared edges, numbered by their lowest faces."""
 
 def pre_clean(vertices: ArrayLike, faces: ArrayLike) -> tuple[NDArray[np.float64], NDArray[np.int32]]:
     """What MeshLab's usual filters leave of a mesh (V, 3), (F, 3): vertices (V', 3), faces (F', 3).

@@ -6,13 +6,15 @@ well beside it: each pair of vertices of the other mesh at the same distances an
 rotation and a reflection. A symmetric mesh has many such pairs, and each is right.
 """
 
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.spatial import cKDTree
 
 from pipelines.duplicates.descriptor import LANDMARK_UNIT, LANDMARKS
+
+if TYPE_CHECKING:
+    from scipy.spatial import cKDTree
 
 SLACK = 0.03
 """How far an anchor's distance may be off: decimation moves the centroid that all is measured from."""
@@ -37,6 +39,8 @@ class SharedVertices(NamedTuple):
 
 def shared_vertices(first: NDArray[np.int16], second: NDArray[np.int16]) -> SharedVertices:
     """Compare the landmarks (L, 3) of two meshes; where some were left out, only where both are complete."""
+    from scipy.spatial import cKDTree
+
     shorter, longer = sorted((first.astype(np.float64), second.astype(np.float64)), key=len)
     fewer, more = _where_both_are_complete(shorter * LANDMARK_UNIT, longer * LANDMARK_UNIT)
     if not len(fewer) or not len(more):
@@ -58,6 +62,8 @@ def _where_both_are_complete(
 
 
 def _tolerance(points: NDArray[np.float64]) -> float:
+    from scipy.spatial import cKDTree
+
     if len(points) < 2:
         return TOLERANCE
     spacing = float(np.median(cKDTree(points).query(points, k=2)[0][:, 1]))
@@ -65,7 +71,7 @@ def _tolerance(points: NDArray[np.float64]) -> float:
 
 
 def _best_pose(
-    fewer: NDArray[np.float64], more: NDArray[np.float64], tree: cKDTree
+    fewer: NDArray[np.float64], more: NDArray[np.float64], tree: "cKDTree"
 ) -> NDArray[np.float64] | None:
     """Orthogonal matrix (3, 3) for which most of some `fewer @ matrix` lie on a vertex of the other mesh."""
     probes = fewer[np.linspace(0, len(fewer) - 1, min(PROBES, len(fewer))).astype(int)]
@@ -114,12 +120,14 @@ def _frame(first: NDArray[np.float64], second: NDArray[np.float64]) -> NDArray[n
     return np.stack([along, np.cross(across, along), across], axis=1)
 
 
-def _share(tree: cKDTree, points: NDArray[np.float64], tolerance: float) -> float:
+def _share(tree: "cKDTree", points: NDArray[np.float64], tolerance: float) -> float:
     distances, _ = tree.query(points, distance_upper_bound=tolerance)
     return float(np.isfinite(distances).mean())
 
 
-def _refined(points: NDArray[np.float64], others: NDArray[np.float64], tree: cKDTree) -> NDArray[np.float64]:
+def _refined(
+    points: NDArray[np.float64], others: NDArray[np.float64], tree: "cKDTree"
+) -> NDArray[np.float64]:
     """Points (N, 3) moved, turned and scaled so that those near another point fit best (Umeyama 1991)."""
     for _ in range(REFINEMENTS):
         distances, nearest = tree.query(points, distance_upper_bound=TOLERANCE)

@@ -5,11 +5,15 @@ that no neighbour within the radius is missed, as an index of random projections
 descriptors then decide. Each query is answered alone: the result is the same for any number of threads.
 """
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 from numpy.typing import NDArray
-from scipy.spatial import cKDTree
 
 from pipelines.duplicates.descriptor import DEGREES, SHELLS, SIZE, UNIT
+
+if TYPE_CHECKING:
+    from scipy.spatial import cKDTree
 
 _SHELL_AND_DEGREE = ((1, 0), (2, 0), (2, 2), (3, 0), (3, 2), (4, 0), (4, 2), (5, 0))
 COARSE = np.array(
@@ -31,6 +35,8 @@ def neighbours_within(
     Of each descriptor the NEIGHBOURS nearest; a pair is returned once, the smaller index first, in order.
     Equal descriptors are one: give distinct ones where there may be many.
     """
+    from scipy.spatial import cKDTree
+
     coarse = descriptors[:, COARSE] * np.float32(UNIT)
     tree = cKDTree(coarse, balanced_tree=False, compact_nodes=True)
     near_one_another = tree.indices  # queries in this order find the tree's nodes in the processor's cache
@@ -47,7 +53,7 @@ def neighbours_within(
 
 
 def _nearest(
-    tree: cKDTree,
+    tree: "cKDTree",
     coarse: NDArray[np.float32],
     descriptors: NDArray[np.uint16],
     rows: NDArray[np.int64],

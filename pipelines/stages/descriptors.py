@@ -6,7 +6,6 @@ same file.
 
 from collections import deque
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from time import monotonic
@@ -17,8 +16,9 @@ import polars as pl
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from pipelines.duplicates import Description, NoSurfaceError, describe
+from pipelines.duplicates import Description
 from pipelines.engines import folders_needed, over_partitions
+from pipelines.mesh_steps import DescribeTask, describe_mesh
 from pipelines.reasons import Reason, Stage
 from pipelines.settings import CurationSettings, WorkerLimits
 from pipelines.stages import PartitionResult, Progress, no_progress
@@ -26,23 +26,12 @@ from pipelines.stages.geometry import list_array, read_geometry
 from pipelines.stages.partitions import IDENTITY, Row, is_current, n_rows_on_disk
 from pipelines.storage import ARRAY_ROWS_PER_GROUP, DataFolder, ShardKey, fingerprint, write_table
 from pipelines.tables import Descriptors, polars_schema, validate
-from pipelines.worker_process import ItemError
 from pipelines.workers import Failed, Ok, map_capped
 
 VERSION = 2
 DESCRIPTORS = "descriptors"
 """Folder of the tables, and `stage` where one is asked for."""
 _ARRAYS = {"descriptor": pa.uint16(), "landmarks": pa.int16()}
-
-
-@dataclass(frozen=True)
-class DescribeTask:
-    """One mesh as loaded."""
-
-    vertices: NDArray[np.float64]
-    """(V, 3)"""
-    faces: NDArray[np.int32]
-    """(F, 3)"""
 
 
 def build_descriptors(
@@ -75,7 +64,7 @@ def _describe(
         (task for key in stale for task in _tasks(data, key)),
         limits,
         Reason.INTERNAL,
-        ("pipelines.stages.descriptors",),
+        ("pipelines.duplicates.descriptor", "tokenizer_rs"),
     )
     for key in stale:  # outcomes come in the order of the tasks
         started, cpu_seconds = monotonic(), 0.0
@@ -91,14 +80,6 @@ def _describe(
         results[key] = PartitionResult(key, len(rows), seconds=seconds, cpu_seconds=cpu_seconds)
     deque(outcomes, maxlen=0)  # ends the pool
     return [results[key] for key in keys]
-
-
-def describe_mesh(task: DescribeTask) -> Description:
-    """Describe one mesh in a worker; raises ItemError where it has no surface."""
-    try:
-        return describe(task.vertices, task.faces)
-    except NoSurfaceError as error:
-        raise ItemError(Reason.ZERO_EXTENT, str(error)) from None
 
 
 def _tasks(data: DataFolder, key: ShardKey) -> Iterator[DescribeTask]:

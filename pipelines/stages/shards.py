@@ -1,6 +1,7 @@
 """Last stage: WebDataset tars of the curated meshes, and where in them each sample lies. -> shards
 
-Tars are for exchange: any WebDataset reader takes them. The index is for training, which reads a member
+Tars are for exchange: any WebDataset reader takes them. They are written by the standard library, since
+`webdataset` imports torch. The index is for training, which reads a member
 by position, `os.pread(tar, tokens_size, tokens_offset)`, in an order of its own.
 
 One sample: <mesh_id>.tokens.npy (uint16), <mesh_id>.vertices.npy (float32 (V, 3)),
@@ -36,7 +37,7 @@ SHARDS = "shards"
 """Folder of the partitions' index tables, and `stage` where one is asked for."""
 MEMBERS = ("tokens", "vertices", "faces")
 _OWNER = "meshloom"
-_LAST_MEMBER = "vertices"  # TarWriter sorts the members of a sample by name
+_LAST_MEMBER = "vertices"  # the members of a sample are sorted by name
 
 
 def build_shards(
@@ -152,8 +153,12 @@ class _SplitWriter:
         if self._open is None:
             self._begin()
         members = {f"{name}.npy": _npy(array) for name, array in arrays.items()}
-        description = json.dumps(about, sort_keys=True, ensure_ascii=False).encode()
-        self._tar.write({"__key__": about["mesh_id"], "json": description, **members})
+        members["json"] = json.dumps(about, sort_keys=True, ensure_ascii=False).encode()
+        for name in sorted(members):
+            member = tarfile.TarInfo(f"{about['mesh_id']}.{name}")
+            member.size, member.mode, member.mtime = len(members[name]), 0o644, 0
+            member.uname = member.gname = _OWNER
+            self._tar.addfile(member, io.BytesIO(members[name]))
         columns = ("mesh_id", "split", "n_faces", "n_components", "n_tokens")
         self._pending.append({name: about[name] for name in columns})
         if len(self._pending) == self.samples_per_shard:
@@ -165,22 +170,18 @@ class _SplitWriter:
         return self.rows
 
     def _begin(self) -> None:
-        from webdataset import TarWriter  # imports torch, which nothing else here needs
-
         self._name = f"{self.prefix}-{self._n_tars:05d}.tar"
         with ExitStack() as stack:
             self._path = stack.enter_context(atomic_path(self.folder / self._name))
-            handle = stack.enter_context(self._path.open("wb"))
-            self._tar = stack.enter_context(
-                TarWriter(handle, user=_OWNER, group=_OWNER, mode=0o644, mtime=0, encoder=False)
-            )
+            self._handle = stack.enter_context(self._path.open("wb"))
+            self._tar = stack.enter_context(tarfile.open(fileobj=self._handle, mode="w|"))
             self._open = stack.pop_all()
 
     def _end(self) -> None:
         if self._open is None:
             return
         self._tar.close()
-        self._tar.stream.flush()
+        self._handle.flush()
         places = _places(self._path)
         for position, row in enumerate(self._pending):
             self.rows.append(
