@@ -1,6 +1,6 @@
 """Tokens per second of generation beside a plain implementation that works the way the original does.
 
-    .venv/bin/python benchmarks/generation.py [--tokens 2000] [--slots 8] [--rounds 3] [--threads 1]
+    .venv/bin/python benchmarks/generation.py [--tokens 2000] [--slots 1 16] [--rounds 3] [--threads 1]
     .venv/bin/python benchmarks/generation.py --device cuda --size release --slots 1 32 --compile
 
 Random weights that never end write the same rows in rounds that alternate:
@@ -176,7 +176,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--size", default="cpu", choices=SIZES)
     parser.add_argument("--tokens", type=int, default=2000)
-    parser.add_argument("--slots", type=int, nargs="+", default=[1, 8])
+    parser.add_argument("--slots", type=int, nargs="+", default=[1, 16])
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--constrained", action="store_true", help="slots obey the grammar; not compared")
