@@ -9,35 +9,45 @@ share.
 
 import sys
 import time
-from typing import Any
 
 import numpy as np
 import torch
 
 from model.silksong import SilksongModel
+from model.systems import TokenGrammar, Tokenizer
 from pipelines.tokenizers import SilksongSettings, build_tokenizer
 from training.config import load_config
 
 
 class Timed:
-    """A grammar that adds up the time spent in it."""
+    """Grammars of single rows that add up the time spent in them."""
 
-    def __init__(self, grammar: Any) -> None:
-        self.grammar, self.seconds, self.steps = grammar, 0.0, 0
+    def __init__(self, tokenizer: Tokenizer) -> None:
+        self.tokenizer, self.seconds = tokenizer, 0.0
+
+    def __call__(self) -> "TimedRow":
+        """The grammar of one more row."""
+        return TimedRow(self, self.tokenizer.grammar_batch(1))
+
+
+class TimedRow:
+    """See TokenGrammar."""
+
+    def __init__(self, total: Timed, grammar: TokenGrammar) -> None:
+        self.total, self.grammar = total, grammar
 
     def allowed(self, remaining: int) -> np.ndarray:
         """See TokenGrammar."""
         began = time.perf_counter()
         mask = self.grammar.allowed(remaining)
-        self.seconds += time.perf_counter() - began
-        self.steps += 1
+        self.total.seconds += time.perf_counter() - began
         return mask
 
     def advance(self, tokens: np.ndarray) -> None:
         """See TokenGrammar."""
         began = time.perf_counter()
         self.grammar.advance(tokens)
-        self.seconds += time.perf_counter() - began
+        self.total.seconds += time.perf_counter() - began
 
 
 def main(experiment: str = "demo", rows: int = 64, steps: int = 200) -> None:
@@ -47,18 +57,18 @@ def main(experiment: str = "demo", rows: int = 64, steps: int = 200) -> None:
     module = SilksongModel(config.model).to(device).eval()
     with torch.no_grad():
         module.head.bias[config.model.eos_id] = -1e9  # all rows run to the last step
-    points = torch.randn(rows, config.points, 6, device=device)
+    points = torch.randn(rows, config.model.encoder.points, 6, device=device)
     with torch.inference_mode():
         condition = module.condition(points)
     tokenizer = build_tokenizer(SilksongSettings())
     module.generate(condition, 10, 1.0, seed=0)
     seconds = {}
-    grammar = Timed(tokenizer.grammar_batch(rows))
+    grammar = Timed(tokenizer)
     for name, chosen in (("free", None), ("constrained", grammar)):
         began = time.perf_counter()
         module.generate(condition, steps, 1.0, seed=0, grammar=chosen)
         seconds[name] = (time.perf_counter() - began) / steps * 1e3
-    mask = grammar.seconds / grammar.steps * 1e3
+    mask = grammar.seconds / steps * 1e3
     print(
         f"{experiment}, {rows} rows, {steps} steps on {device}: {seconds['free']:.1f} ms a step free, ",
         end="",

@@ -177,11 +177,32 @@ def generate(
     max_tokens: Annotated[
         int | None, typer.Option(help="Longest sequence; the model's own limit by default.")
     ] = None,
+    top_k: Annotated[int, typer.Option(help="Most probable tokens to draw from; 0 for all.")] = 50,
+    top_p: Annotated[float, typer.Option(help="Probability of the tokens to draw from.")] = 0.95,
+    batch_size: Annotated[int, typer.Option(min=1, help="Meshes that are written at once.")] = 8,
+    max_seconds: Annotated[
+        float | None, typer.Option(help="Time of one mesh, after which it is led to its end.")
+    ] = None,
+    compiled: Annotated[
+        bool, typer.Option("--compile", help="Compile the network first; for many meshes on a GPU.")
+    ] = False,
 ) -> None:
-    """One GLB per condition, and generated.parquet with one row per condition."""
+    """One GLB per condition, and generated.parquet with one row per condition; goes on after a kill."""
     from meshloom import training_commands
 
-    training_commands.generate(run, meshes, out, seed=seed, temperature=temperature, max_tokens=max_tokens)
+    training_commands.generate(
+        run,
+        meshes,
+        out,
+        seed=seed,
+        temperature=temperature,
+        max_tokens=max_tokens,
+        top_k=top_k or None,
+        top_p=top_p,
+        batch_size=batch_size,
+        max_seconds=max_seconds,
+        is_compiled=compiled,
+    )
 
 
 @app.command()

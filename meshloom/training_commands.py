@@ -1,6 +1,7 @@
 """What the commands about experiments and runs do: config show, train, generate, evaluate."""
 
 from pathlib import Path
+from typing import Any
 
 from meshloom.commands import console, read_file, triangles
 
@@ -22,10 +23,10 @@ def train(config: str, overrides: list[str], data: Path, run: Path, resume: bool
     return code
 
 
-def generate(
-    run: Path, meshes: list[Path], out: Path, seed: int, temperature: float, max_tokens: int | None = None
-) -> None:
-    """Generate one mesh per condition mesh."""
+def generate(run: Path, meshes: list[Path], out: Path, **options: Any) -> None:
+    """Generate one mesh per condition mesh, with the options of `training.generation.generate_meshes`."""
+    import torch
+
     from pipelines.normalizing import normalize, pre_clean
     from training.checkpoints import load_generator
     from training.generation import Condition, generate_meshes
@@ -34,10 +35,8 @@ def generate(
     for path in meshes:
         vertices, faces = pre_clean(*triangles(read_file(path)))
         conditions.append(Condition(name=path.stem, uri=str(path), vertices=normalize(vertices), faces=faces))
-    generator, config = load_generator(run)
-    table = generate_meshes(
-        generator, config, conditions, out, seed=seed, temperature=temperature, max_tokens=max_tokens
-    )
+    generator, config = load_generator(run, "cuda" if torch.cuda.is_available() else "cpu")
+    table = generate_meshes(generator, config, conditions, out, **options)
     written = table.filter(table["file"].is_not_null()).height
     console.print(
         f"{written} of {table.height} meshes written; every condition is a row of {out}/generated.parquet"

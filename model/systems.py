@@ -14,11 +14,12 @@ import importlib
 import importlib.util
 import pkgutil
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, ClassVar, Generic, NamedTuple, Protocol, TypeVar
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, ClassVar, Generic, Literal, NamedTuple, Protocol, TypeVar
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from pydantic import BaseModel
 from torch import Tensor, nn
@@ -93,7 +94,8 @@ class Sampling:
     """How tokens are drawn; temperature 0 takes the most probable.
 
     Row i of a call draws from the random stream `seed + i`. Constrained, only what decodes is drawn, and
-    every row ends within `max_tokens`, as far as the system can see to it.
+    every row ends within `max_tokens`, as far as the system can see to it. A row that takes longer than
+    `max_seconds` is ended or cut, where the system can.
     """
 
     seed: int
@@ -102,6 +104,17 @@ class Sampling:
     top_k: int | None = 50
     top_p: float | None = 0.95
     constrained: bool = True
+    max_seconds: float | None = None
+
+
+@dataclass(frozen=True)
+class RowRequest:
+    """A row to write."""
+
+    index: int
+    """It draws from the random stream `seed + index`."""
+    points: Tensor | None = None
+    """(P, 6), the cloud of its condition, where `needs.points` asks for one."""
 
 
 @dataclass(frozen=True)
@@ -113,6 +126,15 @@ class GeneratedRow:
     """It came to its end; else it was cut at `max_tokens`."""
     seconds: float
     """Wall time."""
+    out_of_time: bool = False
+    """It took longer than it may, and was cut, or led to its end."""
+
+    @property
+    def stop_reason(self) -> Literal["ended", "length", "time"]:
+        """What stopped it: its end, the limit of tokens, or that of time."""
+        if self.out_of_time:
+            return "time"
+        return "ended" if self.ended else "length"
 
 
 class Stage(ABC, Generic[Config, Network]):
@@ -173,6 +195,21 @@ class Generator(ABC):
     def generate(self, points_BP6: Tensor | None, n_rows: int, sampling: Sampling) -> Sequence[GeneratedRow]:
         """Write `n_rows` rows, for these conditions where `needs.points` asks for any."""
 
+    def generate_each(
+        self, requests: Iterable[RowRequest], sampling: Sampling, n_slots: int = 8, is_compiled: bool = False
+    ) -> Iterator[tuple[int, GeneratedRow]]:
+        """Write a row for each request, `n_slots` at once; index and row, in any order.
+
+        Requests are taken as they are needed. Here they are batches of consecutive indices; a system that can
+        give the place of a row that ended to the next request does so, and may be compiled.
+        """
+        for batch in _consecutive(requests, n_slots):
+            clouds = [request.points for request in batch if request.points is not None]
+            points_BP6 = torch.stack(clouds) if clouds else None
+            of_batch = replace(sampling, seed=sampling.seed + batch[0].index)
+            rows = self.generate(points_BP6, len(batch), of_batch)
+            yield from zip((request.index for request in batch), rows, strict=True)
+
     @abstractmethod
     def decode(
         self, tokens: NDArray[np.int32], constrained: bool
@@ -182,6 +219,18 @@ class Generator(ABC):
         Raises:
             tokenizer_rs.MeshError: the tokens do not decode.
         """
+
+
+def _consecutive(requests: Iterable[RowRequest], size: int) -> Iterator[list[RowRequest]]:
+    """Runs of requests with consecutive indices, each of at most `size`."""
+    batch: list[RowRequest] = []
+    for request in requests:
+        if batch and (request.index != batch[-1].index + 1 or len(batch) == size):
+            yield batch
+            batch = []
+        batch.append(request)
+    if batch:
+        yield batch
 
 
 @dataclass(frozen=True)

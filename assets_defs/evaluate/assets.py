@@ -61,7 +61,7 @@ def evaluate_checkpoint(
     from training.evaluation.protocol import PROTOCOLS
     from training.evaluation.report import evaluate_run
     from training.evaluation.scoring import metrics_schema
-    from training.generation import TABLE_SCHEMA
+    from training.generated_table import TABLE_SCHEMA
 
     run, data = evaluated_run(context, config, data_set), data_set.data.root
     out = run / "evaluation" / config.split

@@ -7,7 +7,7 @@ import polars as pl
 from pipelines.pictures import contact_sheet, pairs_sheet
 from training.checkpoints import run_config
 from training.data import ShardDataset
-from training.generation import read_mesh
+from training.decoding import read_mesh
 from training.surface import Mesh
 
 SHEET_MESHES = 24

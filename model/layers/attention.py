@@ -1,4 +1,4 @@
-"""Attention with L2-normalised queries and keys, as Mesh Silksong uses it, and its key/value cache.
+"""Attention with L2-normalised queries and keys, as Mesh Silksong uses it, and a key/value cache.
 
 The scores are ten times the cosine between query and key, so no learned scale is needed and the logits of the
 softmax stay within [-10, 10]. Heads are 64 channels wide whatever the model's width.
@@ -10,6 +10,8 @@ Shape suffixes: B batch, T query tokens, S key tokens, D model width, C context 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
+
+from model.layers.slots import Places, SlotCache
 
 HEAD_WIDTH = 64
 SCORE_SCALE = 10.0
@@ -31,7 +33,7 @@ def unit_length(x_BHTE: Tensor) -> Tensor:
 
 
 class KeyValueCache:
-    """Normalised keys and values of the tokens seen so far, in memory taken once for ``capacity`` tokens.
+    """Keys and values of rows in step with each other, in memory taken once for ``capacity`` tokens.
 
     The buffers are made at the first ``append``, in the dtype and on the device of what is appended.
     """
@@ -60,12 +62,6 @@ class KeyValueCache:
         self.length = end
         return self._keys_BHSE[:, :, :end], self._values_BHSE[:, :, :end]
 
-    def keep_rows(self, rows: Tensor) -> None:
-        """Keep only these rows (int64 indices) of the batch, in this order."""
-        if self._keys_BHSE is not None and self._values_BHSE is not None:
-            self._keys_BHSE = self._keys_BHSE.index_select(0, rows)
-            self._values_BHSE = self._values_BHSE.index_select(0, rows)
-
 
 class CausalCosineAttention(nn.Module):
     """Causal self-attention over cosine scores; no biases, no learned scale (arXiv 2507.02477, decoder)."""
@@ -78,25 +74,25 @@ class CausalCosineAttention(nn.Module):
         self.to_v = nn.Linear(width, heads * HEAD_WIDTH, bias=False)
         self.to_out = nn.Linear(heads * HEAD_WIDTH, width, bias=False)
 
-    def forward(self, x_BTD: Tensor, cache: KeyValueCache | None = None) -> Tensor:
+    def forward(self, x_BTD: Tensor, cache: SlotCache | None = None, places: Places | None = None) -> Tensor:
         """Attend from each token to itself and those before it; (B, T, D) to (B, T, D).
 
-        With a cache, ``x_BTD`` holds the tokens that follow the cached ones: any number at the start, one at
-        a time afterwards.
-
-        Raises:
-            ValueError: several tokens are given to a cache that is not empty.
+        With a cache and places, ``x_BTD`` holds the next token of each slot.
         """
-        T = x_BTD.shape[1]
         q_BHTE = unit_length(split_heads(self.to_q(x_BTD), self.heads))
         k_BHSE = unit_length(split_heads(self.to_k(x_BTD), self.heads))
         v_BHSE = split_heads(self.to_v(x_BTD), self.heads)
-        if cache is not None:
-            if cache.length and T > 1:
-                raise ValueError(f"{T} tokens for a cache that holds {cache.length}; give one at a time")
-            k_BHSE, v_BHSE = cache.append(k_BHSE, v_BHSE)
+        is_seen_B11S = None
+        if cache is not None and places is not None:
+            k_BHSE, v_BHSE = cache.write(k_BHSE, v_BHSE, places)
+            is_seen_B11S = places.is_seen
         y_BHTE = functional.scaled_dot_product_attention(
-            q_BHTE, k_BHSE, v_BHSE, is_causal=T > 1, scale=SCORE_SCALE
+            q_BHTE,
+            k_BHSE,
+            v_BHSE,
+            attn_mask=is_seen_B11S,
+            is_causal=is_seen_B11S is None,
+            scale=SCORE_SCALE,
         )
         return self.to_out(merge_heads(y_BHTE))
 

@@ -3,7 +3,7 @@
 The order is that of the published system: keep the ``top_k`` largest logits, of these the nucleus of
 probability ``top_p`` (on the softmax *before* the temperature), then divide by the temperature.
 
-Shape suffixes: B rows, V token ids.
+Shape suffixes: B rows, V token ids, K candidates.
 """
 
 import math
@@ -26,16 +26,21 @@ def keep_top_p(logits_BV: Tensor, top_p: float) -> Tensor:
     The id that crosses the threshold is kept, the most probable one always.
     """
     sorted_BV, ids_BV = logits_BV.sort(dim=-1, descending=True)
-    cumulative_BV = sorted_BV.softmax(dim=-1).cumsum(dim=-1)
-    before_BV = cumulative_BV.roll(1, dims=-1)
-    before_BV[..., 0] = 0.0
-    kept_BV = sorted_BV.masked_fill(before_BV > top_p, -math.inf)
-    return torch.empty_like(logits_BV).scatter(-1, ids_BV, kept_BV)
+    return torch.empty_like(logits_BV).scatter(-1, ids_BV, _keep_nucleus(sorted_BV, top_p))
 
 
 def keep_top_k_and_p(logits_BV: Tensor, top_k: int, top_p: float) -> Tensor:
-    """``keep_top_k``, then ``keep_top_p`` on what is left."""
-    return keep_top_p(keep_top_k(logits_BV, top_k), top_p)
+    """``keep_top_k``, then ``keep_top_p`` on what is left; only that is sorted."""
+    sorted_BK, ids_BK = logits_BV.topk(min(top_k, logits_BV.shape[-1]), dim=-1)
+    return torch.full_like(logits_BV, -math.inf).scatter(-1, ids_BK, _keep_nucleus(sorted_BK, top_p))
+
+
+def _keep_nucleus(sorted_BK: Tensor, top_p: float) -> Tensor:
+    """Set the tail of rows that fall from left to right to -inf."""
+    cumulative_BK = sorted_BK.softmax(dim=-1).cumsum(dim=-1)
+    before_BK = cumulative_BK.roll(1, dims=-1)
+    before_BK[..., 0] = 0.0
+    return sorted_BK.masked_fill(before_BK > top_p, -math.inf)
 
 
 def keep_maximum(logits_BV: Tensor) -> Tensor:
@@ -54,9 +59,11 @@ def sampling_probabilities(
     if temperature <= 0:
         raise ValueError(f"temperature {temperature} has no distribution; use argmax for temperature 0")
     logits_BV = logits_BV.float()
-    if top_k is not None:
+    if top_k is not None and top_p is not None:
+        logits_BV = keep_top_k_and_p(logits_BV, top_k, top_p)
+    elif top_k is not None:
         logits_BV = keep_top_k(logits_BV, top_k)
-    if top_p is not None:
+    elif top_p is not None:
         logits_BV = keep_top_p(logits_BV, top_p)
     return (logits_BV / temperature).softmax(dim=-1)
 

@@ -1,29 +1,195 @@
-"""Generation, one token a step, with a key/value cache and without rows that are done.
+"""Generation, one token a step: many conditions, a few slots, a slot given away as its sequence ends.
 
-The context's keys and values are computed once per call. A row that ends leaves the batch; what the others
-get does not depend on it, and neither do their random numbers (each row has a stream of its own).
+    for index, row in stream_rows(model, requests, max_tokens=2000, choice=Choice(0.5), n_slots=8, seed=0):
+        ...                                       # as they end, not in order
 
-Shape suffixes: B rows still running, N prompt tokens, T positions, D model width, C context width,
-S condition vectors, V output classes, H heads, E head width.
+What a row gets does not depend on its slot or its neighbours: each has a stream of random numbers, a grammar
+and a clock of its own.
+
+Shape suffixes: B rows, N prompt tokens, S condition vectors, C context width, V output classes.
 """
 
 import secrets
 import time
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from itertools import islice
 from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
-from model.layers.attention import KeyValueCache
-from model.layers.sampling import RowUniforms, draw, sampling_probabilities
+from model.silksong.decoding import Choice, SlotDecoder
 from model.systems import GeneratedRow, TokenGrammar
 
 if TYPE_CHECKING:
     from model.silksong.modules import SilksongModel
 
+GrammarOfRow = Callable[[], TokenGrammar]
+"""Makes the grammar of one new row, for example ``partial(tokenizer.grammar_batch, 1)``."""
+
+
+@dataclass(frozen=True)
+class Request:
+    """A row to write: its random numbers are those of ``seed + index``."""
+
+    index: int
+    condition: Tensor
+    """(S, C)"""
+    prompt: tuple[int, ...] = ()
+
 
 @torch.inference_mode()
+def stream_rows(
+    model: "SilksongModel",
+    requests: Iterable[Request],
+    max_tokens: int,
+    choice: Choice,
+    *,
+    n_slots: int = 8,
+    seed: int = 0,
+    grammar: GrammarOfRow | None = None,
+    max_seconds: float | None = None,
+    is_compiled: bool = False,
+) -> Iterator[tuple[int, GeneratedRow]]:
+    """Write a row for each request, ``n_slots`` at once; index and row as each ends.
+
+    Args:
+        model: the network; generation runs in its dtype, the choice of tokens in float32.
+        requests: taken one by one, as slots become free.
+        max_tokens: most tokens of a row, its prompt included.
+        grammar: what may follow in a row. Without, every id may but the padding's.
+        max_seconds: a row that takes longer is led to its end by the grammar, or cut without one. What is
+            written then depends on the machine.
+        is_compiled: see ``SlotDecoder``.
+
+    Raises:
+        ValueError: ``max_tokens`` exceeds the model's, or the grammar allows nothing.
+        FloatingPointError: logits are not numbers.
+    """
+    if max_tokens > model.config.max_tokens:
+        raise ValueError(
+            f"max_tokens {max_tokens} exceeds the model's {model.config.max_tokens}; give at most that"
+        )
+    rules = _Rules(model.config.eos_id, max_tokens, max_seconds)
+    waiting = iter(requests)
+    first = list(islice(waiting, n_slots))
+    if not first:
+        return
+    decoder = SlotDecoder(model, len(first), max_tokens, choice, first[0].condition, is_compiled)
+    has_draws = choice.temperature > 0
+
+    def begin(slot: int, request: Request) -> _Row:
+        decoder.admit(slot, request.condition)
+        stream = np.random.default_rng(seed + request.index) if has_draws else None
+        return _Row(request, rules, stream, None if grammar is None else grammar())
+
+    slots: list[_Row | None] = [begin(slot, request) for slot, request in enumerate(first)]
+    allowed_BV = np.ones((len(slots), model.config.vocab_size + 2), dtype=np.bool_)
+    while any(slots):
+        # An empty slot goes on at place 0 with whatever it holds; nobody looks at what it chooses.
+        decoder.read([row.last_token if row else 0 for row in slots], [row.n if row else 0 for row in slots])
+        for allowed_V, row in zip(allowed_BV, slots, strict=True):
+            if row is not None:
+                row.write_allowed(allowed_V)
+        chosen = decoder.choose(allowed_BV, [row.uniform() if row else 0.0 for row in slots])
+        for slot, (row, token) in enumerate(zip(slots, chosen, strict=True)):
+            if row is None:
+                continue
+            row.take(token)
+            if row.result is not None:
+                yield row.index, row.result
+                request = next(waiting, None)
+                slots[slot] = None if request is None else begin(slot, request)
+        running = [slot for slot, row in enumerate(slots) if row is not None]
+        if running and 2 * len(running) <= len(slots) and decoder.device.type != "cuda":
+            decoder.keep_slots(running)
+            slots, allowed_BV = [slots[slot] for slot in running], allowed_BV[running]
+
+
+@dataclass(frozen=True)
+class _Rules:
+    """When a row stops."""
+
+    eos_id: int
+    max_tokens: int
+    max_seconds: float | None
+
+
+@dataclass
+class _Row:
+    """A sequence that is being written."""
+
+    request: Request
+    rules: _Rules
+    stream: np.random.Generator | None
+    grammar: TokenGrammar | None
+    tokens: list[int] = field(default_factory=list)
+    began: float = field(default_factory=time.perf_counter)
+    result: GeneratedRow | None = None
+
+    @property
+    def index(self) -> int:
+        return self.request.index
+
+    @property
+    def n(self) -> int:
+        return len(self.tokens)
+
+    @property
+    def last_token(self) -> int:
+        return self.tokens[-1] if self.tokens else 0
+
+    @property
+    def seconds(self) -> float:
+        return time.perf_counter() - self.began
+
+    @property
+    def is_prompted(self) -> bool:
+        return self.n < len(self.request.prompt)
+
+    @property
+    def is_out_of_time(self) -> bool:
+        return self.rules.max_seconds is not None and self.seconds > self.rules.max_seconds
+
+    def write_allowed(self, allowed_V: NDArray[np.bool_]) -> None:
+        """Say what may come next: the prompt's token, or what the grammar allows."""
+        if self.is_prompted:
+            allowed_V[:] = False
+            allowed_V[self.request.prompt[self.n]] = True
+            return
+        allowed_V[:] = True
+        if self.grammar is not None:
+            remaining = 1 if self.is_out_of_time else self.rules.max_tokens - self.n
+            (of_grammar,) = self.grammar.allowed(remaining)
+            allowed_V[: len(of_grammar)] = of_grammar
+        allowed_V[self.rules.eos_id + 1 :] = False
+        if not allowed_V.any():
+            raise ValueError(f"the grammar allows nothing after token {self.n} of row {self.index}")
+
+    def uniform(self) -> float:
+        """The next number of the row's stream; a prompt takes none."""
+        return 0.0 if self.stream is None or self.is_prompted else self.stream.random()
+
+    def take(self, token: int) -> None:
+        """Append what was chosen, and stop where the rules say so."""
+        if token < 0:
+            raise FloatingPointError(
+                f"the logits after token {self.n} of row {self.index} are not numbers; look at the weights"
+            )
+        if self.grammar is not None:
+            self.grammar.advance(np.array([token], dtype=np.int32))
+        has_ended = token == self.rules.eos_id
+        if not has_ended:
+            self.tokens.append(token)
+        is_late = self.is_out_of_time and not self.is_prompted
+        if has_ended or self.n == self.rules.max_tokens or (is_late and self.grammar is None):
+            tokens = np.array(self.tokens, dtype=np.int32)
+            self.result = GeneratedRow(tokens, has_ended, self.seconds, is_late)
+
+
 def generate_rows(
     model: "SilksongModel",
     condition_BSC: Tensor,
@@ -35,113 +201,54 @@ def generate_rows(
     seed: int | None = None,
     generator: torch.Generator | None = None,
     prompt: Tensor | np.ndarray | None = None,
-    grammar: TokenGrammar | None = None,
+    grammar: GrammarOfRow | None = None,
+    n_slots: int | None = None,
+    max_seconds: float | None = None,
 ) -> list[GeneratedRow]:
     """Continue ``prompt`` (or nothing) for every row of the condition until EOS or ``max_tokens``.
 
     Args:
-        model: the network; generation runs in its dtype, the filters in float32.
         condition_BSC: ``model.condition(points)``, in the model's dtype.
-        max_tokens: most tokens of a row, its prompt included.
-        temperature: 0 takes the most probable token; else the filters of ``model.layers.sampling`` and a
-            draw.
-        top_k: number of candidates, ``None`` for all.
+        top_k: number of candidates, ``None`` for all; without effect at temperature 0, as ``top_p`` is.
         top_p: probability of the nucleus, ``None`` for all.
         seed: row i draws from a stream seeded ``seed + i``; ``None`` takes a fresh seed.
         generator: where to take the seed from instead.
-        prompt: (B, N) ids without padding, to begin every row with.
-        grammar: what may follow in each row, at its beginning; it is moved along. Without, every id may but
-            the padding's.
+        prompt: (B, N) ids without padding, to begin every row with; read like what is written, one a step.
+        n_slots: rows written at once; all by default.
+
+    The rest is as for ``stream_rows``; so is what is raised, and besides:
 
     Raises:
-        ValueError: ``max_tokens`` exceeds the model's, the prompt is padded, leaves the vocabulary or
-            is longer than ``max_tokens``, both seed and generator are given, or the grammar allows nothing.
+        ValueError: the prompt is padded, leaves the vocabulary or is longer than ``max_tokens``, or both seed
+            and generator are given.
     """
-    n_rows, config, device = len(condition_BSC), model.config, condition_BSC.device
-    if max_tokens > config.max_tokens:
-        raise ValueError(
-            f"max_tokens {max_tokens} exceeds the model's {config.max_tokens}; give at most that"
-        )
-    tokens_BN = _prompt_tokens(prompt, n_rows, max_tokens, config.vocab_size, device)
-    uniforms = RowUniforms(_base_seed(seed, generator), n_rows) if temperature > 0 else None
-    written: list[list[int]] = tokens_BN.tolist()
-    finished: list[GeneratedRow | None] = [None] * n_rows
-    running = list(range(n_rows))
-    began = time.perf_counter()
-
-    def finish(row: int, ended: bool) -> None:
-        tokens = np.array(written[row], dtype=np.int32)
-        finished[row] = GeneratedRow(tokens, ended, time.perf_counter() - began)
-
-    if grammar is not None:
-        for tokens_B in tokens_BN.T.to(torch.int32).cpu().numpy():
-            grammar.advance(tokens_B)
-    decoder = _CachedDecoder(model, condition_BSC, capacity=max_tokens + 1)
-    x_BTD = model.embed_with_start(tokens_BN)
-    for length in range(tokens_BN.shape[1], max_tokens):
-        if not running:
-            break
-        logits_BV = decoder.step(x_BTD)
-        logits_BV[:, config.pad_row] = -torch.inf
-        if grammar is not None:
-            _forbid(logits_BV, running, grammar.allowed(max_tokens - length), length)
-        if uniforms is None:
-            chosen_B = logits_BV.argmax(dim=-1)
-        else:
-            probabilities_BV = sampling_probabilities(logits_BV, temperature, top_k, top_p)
-            chosen_B = draw(probabilities_BV, uniforms.next(running, device))
-        chosen = chosen_B.tolist()
-        if grammar is not None:
-            tokens_of_all = np.full(n_rows, config.eos_id, dtype=np.int32)
-            tokens_of_all[running] = chosen
-            grammar.advance(tokens_of_all)
-        kept = [i for i, token in enumerate(chosen) if token != config.eos_id]
-        for i, row in enumerate(running):
-            if chosen[i] == config.eos_id:
-                finish(row, ended=True)
-            else:
-                written[row].append(chosen[i])
-        if len(kept) < len(running):
-            rows = torch.tensor(kept, dtype=torch.int64, device=device)
-            decoder.keep_rows(rows)
-            chosen_B, running = chosen_B[rows], [running[i] for i in kept]
-        if running and length + 1 < max_tokens:
-            x_BTD = model.embed(chosen_B.unsqueeze(1), first_position=length)
-    for row in running:
-        finish(row, ended=False)
-    return [row for row in finished if row is not None]
+    prompts = _prompts(prompt, len(condition_BSC), max_tokens, model.config.vocab_size)
+    base_seed = _base_seed(seed, generator)
+    if prompts and len(prompts[0]) == max_tokens:
+        return [GeneratedRow(np.array(prompt, dtype=np.int32), False, 0.0) for prompt in prompts]
+    requests = [
+        Request(i, condition_SC, prompt)
+        for i, (condition_SC, prompt) in enumerate(zip(condition_BSC, prompts, strict=True))
+    ]
+    rows = stream_rows(
+        model,
+        requests,
+        max_tokens,
+        Choice(temperature, top_k, top_p),
+        n_slots=n_slots or len(requests),
+        seed=base_seed,
+        grammar=grammar,
+        max_seconds=max_seconds,
+    )
+    return [row for _, row in sorted(rows, key=lambda item: item[0])]
 
 
-class _CachedDecoder:
-    """The decoder with all that stays from step to step."""
-
-    def __init__(self, model: "SilksongModel", condition_BSC: Tensor, capacity: int) -> None:
-        self._model = model
-        self._caches = [KeyValueCache(capacity) for _ in model.decoder_blocks()]
-        self._contexts_BHSE = [block.keys_values(condition_BSC) for block in model.decoder_blocks()]
-
-    def step(self, x_BTD: Tensor) -> Tensor:
-        """Read T more embedded tokens; float32 logits (B, V) of what follows the last."""
-        for block, context_BHSE, cache in zip(
-            self._model.decoder_blocks(), self._contexts_BHSE, self._caches, strict=True
-        ):
-            x_BTD = block(x_BTD, context_BHSE, cache)
-        return self._model.head(self._model.final_norm(x_BTD[:, -1])).float()
-
-    def keep_rows(self, rows: Tensor) -> None:
-        """Forget the other rows."""
-        for i, cache in enumerate(self._caches):
-            cache.keep_rows(rows)
-            keys_BHSE, values_BHSE = self._contexts_BHSE[i]
-            self._contexts_BHSE[i] = (keys_BHSE.index_select(0, rows), values_BHSE.index_select(0, rows))
-
-
-def _prompt_tokens(
-    prompt: Tensor | np.ndarray | None, n_rows: int, max_tokens: int, vocab_size: int, device: torch.device
-) -> Tensor:
+def _prompts(
+    prompt: Tensor | np.ndarray | None, n_rows: int, max_tokens: int, vocab_size: int
+) -> list[tuple[int, ...]]:
     if prompt is None:
-        return torch.zeros(n_rows, 0, dtype=torch.int64, device=device)
-    prompt_BN = torch.as_tensor(prompt, dtype=torch.int64, device=device)
+        return [()] * n_rows
+    prompt_BN = torch.as_tensor(prompt, dtype=torch.int64)
     if prompt_BN.ndim != 2 or len(prompt_BN) != n_rows:
         raise ValueError(
             f"prompt has shape {tuple(prompt_BN.shape)}; give ({n_rows}, tokens), one row a condition"
@@ -154,7 +261,7 @@ def _prompt_tokens(
         )
     if bool((prompt_BN < 0).any()):
         raise ValueError("prompt has padding (-1); generate prompts of different lengths apart")
-    return prompt_BN
+    return [tuple(row) for row in prompt_BN.tolist()]
 
 
 def _base_seed(seed: int | None, generator: torch.Generator | None) -> int:
@@ -163,12 +270,3 @@ def _base_seed(seed: int | None, generator: torch.Generator | None) -> int:
     if generator is not None:
         return int(torch.randint(2**62, (), generator=generator, device=generator.device))
     return secrets.randbits(62) if seed is None else seed
-
-
-def _forbid(logits_BV: Tensor, running: list[int], allowed: np.ndarray, length: int) -> None:
-    """Set what may not follow to -inf, in place; ``allowed`` has a row for every row of the call."""
-    allowed_BV = torch.from_numpy(allowed[running] if len(running) < len(allowed) else allowed)
-    if not bool(allowed_BV.any(dim=-1).all()):
-        row = running[int(allowed_BV.any(dim=-1).logical_not().nonzero()[0])]
-        raise ValueError(f"the grammar allows nothing after token {length} of row {row}")
-    logits_BV[:, : allowed_BV.shape[1]].masked_fill_(~allowed_BV.to(logits_BV.device), -torch.inf)

@@ -21,9 +21,10 @@ import torch
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
-from model.layers.attention import CausalCosineAttention, CosineCrossAttention, KeyValueCache
+from model.layers.attention import CausalCosineAttention, CosineCrossAttention
 from model.layers.feed_forward import GatedFeedForward
 from model.layers.point_encoder import PointEncoder
+from model.layers.slots import Places, SlotCache
 from model.silksong import generate as generation
 from model.silksong.config import SilksongConfig
 from model.silksong.loss import PADDING, chunked_cross_entropy, labels_of
@@ -44,10 +45,14 @@ class DecoderBlock(nn.Module):
         self.feed_forward = GatedFeedForward(config.width)
 
     def forward(
-        self, x_BTD: Tensor, keys_values_BHSE: tuple[Tensor, Tensor], cache: KeyValueCache | None = None
+        self,
+        x_BTD: Tensor,
+        keys_values_BHSE: tuple[Tensor, Tensor],
+        cache: SlotCache | None = None,
+        places: Places | None = None,
     ) -> Tensor:
         """Update (B, T, D); the context comes as ``keys_values(context)``."""
-        x_BTD = x_BTD + self.self_attention(self.self_norm(x_BTD), cache)
+        x_BTD = x_BTD + self.self_attention(self.self_norm(x_BTD), cache, places)
         x_BTD = x_BTD + self.cross_attention(self.cross_norm(x_BTD), keys_values_BHSE)
         return x_BTD + self.feed_forward(self.feed_forward_norm(x_BTD))
 
@@ -128,19 +133,26 @@ class SilksongModel(nn.Module):
             )
         return condition_BSC
 
-    def embed(self, tokens_BN: Tensor, first_position: int = 0) -> Tensor:
+    def embed(self, tokens_BN: Tensor, positions_BN: Tensor | None = None) -> Tensor:
         """Sum of token, position and kind vectors (B, N, D); -1 is looked up as the padding row.
+
+        Args:
+            positions_BN: place of each token in its row, int64; 0, 1, 2 .. by default.
 
         Raises:
             ValueError: the row is longer than the position table.
         """
-        end = first_position + tokens_BN.shape[1]
-        if end > self.config.max_tokens:
+        N = tokens_BN.shape[1]
+        if self.config.max_tokens < N:
             raise ValueError(
-                f"{end} tokens exceed max_tokens {self.config.max_tokens}; drop the row or raise the limit"
+                f"{N} tokens exceed max_tokens {self.config.max_tokens}; drop the row or raise the limit"
             )
         ids_BN = tokens_BN.masked_fill(tokens_BN == PADDING, self.config.pad_row)
-        x_BND = self.token_embedding(ids_BN) + self.position_embedding.weight[first_position:end]
+        x_BND = self.token_embedding(ids_BN)
+        if positions_BN is None:
+            x_BND = x_BND + self.position_embedding.weight[:N]
+        else:
+            x_BND = x_BND + self.position_embedding(positions_BN)
         if self.config.kind_bounds:
             none_1D = torch.zeros_like(self.start_vector).unsqueeze(0)
             table_7D = torch.cat([none_1D, *(self.kind_vectors[kind] for kind in KINDS), none_1D])
@@ -165,6 +177,31 @@ class SilksongModel(nn.Module):
             else:
                 x_BTD = block.forward_context(x_BTD, condition_BSC)
         return self.final_norm(x_BTD)
+
+    def step(
+        self,
+        tokens_B: Tensor,
+        positions_B: Tensor,
+        window: int,
+        contexts_BHSE: Sequence[tuple[Tensor, Tensor]],
+        caches: Sequence[SlotCache],
+    ) -> Tensor:
+        """Let each slot read one position; float32 logits (B, V) of the token that comes there.
+
+        Args:
+            tokens_B: the token before the position; at position 0 the start vector takes its place.
+            positions_B: int64, below ``window``.
+            window: places of the caches that are looked at.
+            contexts_BHSE: of each block, ``keys_values`` of the slots' conditions.
+            caches: of each block.
+        """
+        places = Places.of(positions_B, window)
+        x_B1D = self.embed(tokens_B.unsqueeze(1), (positions_B - 1).clamp(min=0).unsqueeze(1))
+        is_first_B11 = (positions_B == 0)[:, None, None]
+        x_B1D = torch.where(is_first_B11, self.start_vector, x_B1D.to(self.start_vector.dtype))
+        for block, context_BHSE, cache in zip(self.decoder_blocks(), contexts_BHSE, caches, strict=True):
+            x_B1D = block(x_B1D, context_BHSE, cache, places)
+        return self.head(self.final_norm(x_B1D.squeeze(1))).float()
 
     def forward(self, tokens_BN: Tensor, condition_BSC: Tensor) -> Tensor:
         """Logits (B, N + 1, V) of int64 tokens padded on the right with -1; logit i predicts token i."""

@@ -1,6 +1,7 @@
 """Mesh Silksong for the trainer: one stage, a decoder of tokens conditioned on a cloud of points."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -8,6 +9,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from model.silksong.config import SilksongConfig
+from model.silksong.decoding import Choice
+from model.silksong.generate import Request, stream_rows
 from model.silksong.modules import SilksongModel
 from model.silksong.reference import load_reference
 from model.systems import (
@@ -16,6 +19,7 @@ from model.systems import (
     Generator,
     Needs,
     Networks,
+    RowRequest,
     Sample,
     Sampling,
     Stage,
@@ -65,15 +69,31 @@ class SilksongGenerator(Generator):
         """Write one row per cloud. Raises ValueError without clouds."""
         if points_BP6 is None or len(points_BP6) != n_rows:
             raise ValueError(f"give one cloud of points for each of the {n_rows} rows")
-        return self.network.generate_with_status(
-            self.network.condition(points_BP6),
+        requests = [RowRequest(i, points_P6) for i, points_P6 in enumerate(points_BP6)]
+        rows = dict(self.generate_each(requests, sampling, n_rows))
+        return [rows[i] for i in range(n_rows)]
+
+    def generate_each(
+        self, requests: Iterable[RowRequest], sampling: Sampling, n_slots: int = 8, is_compiled: bool = False
+    ) -> Iterator[tuple[int, GeneratedRow]]:
+        """Write one row per cloud; a row's slot goes to the next request when it ends."""
+        return stream_rows(
+            self.network,
+            (Request(request.index, self._condition(request)) for request in requests),
             sampling.max_tokens,
-            sampling.temperature,
-            top_k=sampling.top_k,
-            top_p=sampling.top_p,
+            Choice(sampling.temperature, sampling.top_k, sampling.top_p),
+            n_slots=n_slots,
             seed=sampling.seed,
-            grammar=self.tokenizer.grammar_batch(n_rows) if sampling.constrained else None,
+            grammar=partial(self.tokenizer.grammar_batch, 1) if sampling.constrained else None,
+            max_seconds=sampling.max_seconds,
+            is_compiled=is_compiled,
         )
+
+    def _condition(self, request: RowRequest) -> Tensor:
+        """Of one cloud by itself, so that rounding does not depend on others. Raises ValueError without."""
+        if request.points is None:
+            raise ValueError(f"give a cloud of points for row {request.index}")
+        return self.network.condition(request.points.unsqueeze(0))[0]
 
     def decode(
         self, tokens: NDArray[np.int32], constrained: bool

@@ -1,6 +1,7 @@
 """Generation: the cache changes nothing, rows do not know of each other, seeds repeat."""
 
-from itertools import takewhile
+from collections.abc import Callable, Iterator
+from itertools import count, takewhile
 
 import numpy as np
 import pytest
@@ -8,7 +9,10 @@ import torch
 from torch import Tensor
 
 from model.layers.attention import KeyValueCache
-from model.silksong import SilksongConfig, SilksongModel
+from model.layers.sampling import draw, sampling_probabilities
+from model.silksong import SilksongConfig, SilksongModel, decoding
+from model.silksong.decoding import Choice
+from model.silksong.generate import Request, stream_rows
 
 MAX_TOKENS = 40
 
@@ -52,6 +56,110 @@ def test_cache_equals_recomputation(ending_model: SilksongModel, condition: Tens
         assert row.tolist() == list(takewhile(lambda token: token != eos_id, recomputed))
 
 
+@torch.no_grad()
+@pytest.mark.parametrize(("top_k", "top_p"), [(50, 0.95), (None, None), (3, None)])
+def test_draws_equal_recomputation(
+    ending_model: SilksongModel, condition: Tensor, top_k: int | None, top_p: float | None
+) -> None:
+    eos_id = ending_model.config.eos_id
+    rows = ending_model.generate(condition, MAX_TOKENS, 0.7, top_k=top_k, top_p=top_p, seed=11, n_slots=4)
+    for i, row in enumerate(rows):
+        stream, tokens = np.random.default_rng(11 + i), torch.empty(1, 0, dtype=torch.int64)
+        while tokens.shape[1] < MAX_TOKENS:
+            logits = ending_model(tokens, condition[i : i + 1])[:, -1, : eos_id + 1]
+            uniform = torch.tensor([stream.random()], dtype=torch.float64)
+            token = draw(sampling_probabilities(logits, 0.7, top_k, top_p), uniform)
+            tokens = torch.cat([tokens, token.unsqueeze(0)], dim=1)
+            if token == eos_id:
+                break
+        assert row.tolist() == list(takewhile(lambda token: token != eos_id, tokens[0].tolist()))
+
+
+@pytest.mark.parametrize("temperature", [0.0, 1.0])
+@pytest.mark.parametrize("n_slots", [1, 2, 4])
+def test_slots_do_not_matter(
+    ending_model: SilksongModel,
+    condition: Tensor,
+    temperature: float,
+    n_slots: int,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(decoding, "WINDOW_STEP", 16)  # several windows, and rows that begin within one
+    together = ending_model.generate_with_status(condition, MAX_TOKENS, temperature, seed=10)
+    refilled = ending_model.generate_with_status(condition, MAX_TOKENS, temperature, seed=10, n_slots=n_slots)
+    assert [row.tokens.tolist() for row in refilled] == [row.tokens.tolist() for row in together]
+    assert [row.ended for row in refilled] == [row.ended for row in together]
+    backwards = stream_rows(
+        ending_model,
+        [Request(i, condition[i]) for i in (5, 3, 2)],
+        MAX_TOKENS,
+        Choice(temperature),
+        n_slots=n_slots,
+        seed=10,
+    )
+    for i, row in backwards:
+        assert row.tokens.tolist() == together[i].tokens.tolist()
+
+
+def test_a_slot_is_given_away_as_soon_as_its_row_ends(model: SilksongModel, condition: Tensor) -> None:
+    events: list[str] = []
+
+    def requests() -> Iterator[Request]:
+        for i in range(5):
+            events.append(f"take {i}")
+            yield Request(i, condition[i])
+
+    lengths = [12, 3, 3, 3, 1]
+    of_rows = iter(EvenTokens(length) for length in lengths)
+    rows = stream_rows(model, requests(), 20, Choice(1.0), n_slots=2, seed=0, grammar=lambda: next(of_rows))
+    for i, row in rows:
+        assert len(row.tokens) == lengths[i]
+        events.append(f"end {i}")
+    # Rows 1 and 2 take steps 1 to 8, row 3 steps 9 to 12, row 0 steps 1 to 13.
+    assert events == ["take 0", "take 1", "end 1", "take 2", "end 2", "take 3", "end 3", "take 4"] + (
+        ["end 0", "end 4"] if events[-1] == "end 4" else ["end 4", "end 0"]
+    )
+
+
+def test_memory_stays_where_it_is(model: SilksongModel, condition: Tensor) -> None:
+    decoder = decoding.SlotDecoder(model, 2, MAX_TOKENS, Choice(), condition[0])
+    allowed = np.ones((2, model.config.vocab_size + 2), dtype=np.bool_)
+
+    def addresses() -> list[int]:
+        kept = [decoder._logits_BV, decoder._chosen_B, decoder._tokens_and_positions_2B]
+        for cache, context in zip(decoder._caches, decoder._contexts_BHSE, strict=True):
+            kept += [cache.keys_BHSE, cache.values_BHSE, *context]
+        return [tensor.data_ptr() for tensor in kept]
+
+    before = addresses()
+    for step in range(5):
+        decoder.admit(step % 2, condition[step])
+        decoder.read([1, 2], [step, 0])
+        decoder.choose(allowed, [0.0, 0.0])
+    assert addresses() == before
+
+
+def test_the_step_compiles_to_one_graph_for_all_windows(
+    model: SilksongModel, condition: Tensor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    expected = [row.tolist() for row in model.generate(condition[:3], MAX_TOKENS, 1.0, seed=0)]
+    n_graphs = 0
+
+    def counting(graph: torch.fx.GraphModule, _: object) -> Callable[..., object]:
+        nonlocal n_graphs
+        n_graphs += 1
+        return graph.forward
+
+    torch.compiler.reset()
+    step = torch.compile(decoding._step_into, fullgraph=True, backend=counting)
+    monkeypatch.setattr(decoding, "compiled", lambda _: step)
+    monkeypatch.setattr(decoding, "WINDOW_STEP", 4)
+    requests = [Request(i, condition[i]) for i in range(3)]
+    rows = dict(stream_rows(model, requests, MAX_TOKENS, Choice(1.0), n_slots=2, seed=0, is_compiled=True))
+    assert [rows[i].tokens.tolist() for i in range(3)] == expected
+    assert 1 <= n_graphs <= 3, "one graph for the first window, one for any"
+
+
 @pytest.mark.parametrize("temperature", [0.0, 1.0])
 def test_rows_are_independent_of_their_neighbours(
     ending_model: SilksongModel, condition: Tensor, temperature: float
@@ -92,59 +200,91 @@ def test_result_is_int32_and_in_order(ending_model: SilksongModel, condition: Te
 
 
 class EvenTokens:
-    """Even ids only; row r ends after 7 + r tokens, or where no more fit."""
+    """One row: even ids only; it ends after `length` tokens, or where no more fit."""
 
-    def __init__(self, rows: int) -> None:
-        self.lengths = np.zeros(rows, dtype=int)
-        self.seen: list[list[int]] = [[] for _ in range(rows)]
+    def __init__(self, length: int) -> None:
+        self.length = length
+        self.seen: list[int] = []
 
     def allowed(self, remaining: int) -> np.ndarray:
-        allowed = np.zeros((len(self.lengths), 61), dtype=bool)
-        ends = (self.lengths >= 7 + np.arange(len(self.lengths))) | (remaining == 1)
-        allowed[:, 0:60:2] = ~ends[:, None]
-        allowed[:, 60] = ends
+        allowed = np.zeros((1, 61), dtype=bool)
+        has_to_end = len(self.seen) >= self.length or remaining == 1
+        allowed[:, 0:60:2] = not has_to_end
+        allowed[:, 60] = has_to_end
         return allowed
 
     def advance(self, tokens: np.ndarray) -> None:
         assert tokens.dtype == np.int32
-        for row, token in enumerate(tokens.tolist()):
-            self.seen[row].append(token)
-        self.lengths += tokens != 60
+        self.seen += tokens.tolist()
 
 
-def test_grammar_is_obeyed(model: SilksongModel, condition: Tensor) -> None:
-    grammar = EvenTokens(len(condition))
-    rows = model.generate_with_status(condition, 20, 1.0, seed=0, grammar=grammar)
+def seven_and_more() -> tuple[Callable[[], EvenTokens], list[EvenTokens]]:
+    """Row r ends after 7 + r tokens; the grammars that were made."""
+    lengths, made = count(7), []
+
+    def grammar() -> EvenTokens:
+        made.append(EvenTokens(next(lengths)))
+        return made[-1]
+
+    return grammar, made
+
+
+@pytest.mark.parametrize("n_slots", [1, 6])
+def test_grammar_is_obeyed(model: SilksongModel, condition: Tensor, n_slots: int) -> None:
+    grammar, made = seven_and_more()
+    rows = model.generate_with_status(condition, 20, 1.0, seed=0, grammar=grammar, n_slots=n_slots)
     assert [len(row.tokens) for row in rows] == [7 + i for i in range(len(condition))]
     assert all(row.ended and not (row.tokens % 2).any() for row in rows)
-    for row, seen in zip(rows, grammar.seen, strict=True):
-        assert seen[: len(row.tokens)] == row.tokens.tolist()
-        assert set(seen[len(row.tokens) :]) == {60}
+    for row, of_row in zip(rows, made, strict=True):
+        assert of_row.seen == [*row.tokens.tolist(), 60]
 
 
 def test_the_grammar_knows_what_is_left(model: SilksongModel, condition: Tensor) -> None:
-    rows = model.generate_with_status(condition, 5, 1.0, seed=0, grammar=EvenTokens(len(condition)))
+    grammar, _ = seven_and_more()
+    rows = model.generate_with_status(condition, 5, 1.0, seed=0, grammar=grammar, n_slots=2)
     assert all(row.ended and len(row.tokens) == 4 for row in rows)
 
 
 def test_the_grammar_reads_the_prompt(model: SilksongModel, condition: Tensor) -> None:
     prompt = torch.tensor([[2, 4, 6]] * len(condition))
-    grammar = EvenTokens(len(condition))
+    grammar, made = seven_and_more()
     rows = model.generate_with_status(condition, 20, 1.0, seed=0, prompt=prompt, grammar=grammar)
     assert [len(row.tokens) for row in rows] == [7 + i for i in range(len(condition))]
-    assert all(seen[:3] == [2, 4, 6] for seen in grammar.seen)
+    assert all(of_row.seen[:3] == [2, 4, 6] for of_row in made)
 
 
 def test_a_grammar_without_a_way_on_is_an_error(model: SilksongModel, condition: Tensor) -> None:
     class Nothing(EvenTokens):
         def allowed(self, remaining: int) -> np.ndarray:
-            allowed = super().allowed(remaining)
-            if self.lengths[2] == 1:
-                allowed[2] = False
-            return allowed
+            return super().allowed(remaining) & (self.length != 9 or len(self.seen) != 1)
 
+    lengths = count(7)
     with pytest.raises(ValueError, match="allows nothing after token 1 of row 2"):
-        model.generate(condition, 20, grammar=Nothing(len(condition)))
+        model.generate(condition, 20, grammar=lambda: Nothing(next(lengths)))
+
+
+def test_what_stopped_a_row_is_said(model: SilksongModel, condition: Tensor) -> None:
+    def reasons(**options: object) -> list[tuple[str, bool, int]]:
+        rows = model.generate_with_status(condition[:2], 20, 1.0, seed=0, **options)
+        return [(row.stop_reason, row.ended, len(row.tokens)) for row in rows]
+
+    assert reasons() == [("length", False, 20)] * 2
+    assert reasons(max_seconds=1e9) == [("length", False, 20)] * 2
+    assert reasons(grammar=lambda: EvenTokens(7)) == [("ended", True, 7)] * 2
+    assert reasons(max_seconds=0.0) == [("time", False, 1)] * 2
+    assert reasons(max_seconds=0.0, grammar=lambda: EvenTokens(7)) == [("time", True, 0)] * 2
+    prompt = torch.zeros(2, 4, dtype=torch.int64)
+    assert reasons(max_seconds=0.0, prompt=prompt) == [("time", False, 4)] * 2
+
+
+@pytest.mark.parametrize("temperature", [0.0, 1.0])
+def test_logits_that_are_not_numbers_are_an_error(
+    model: SilksongModel, condition: Tensor, temperature: float
+) -> None:
+    broken = condition.clone()
+    broken[1] = torch.nan
+    with pytest.raises(FloatingPointError, match="of row 1 are not numbers"):
+        model.generate(broken, 20, temperature, grammar=lambda: EvenTokens(7))
 
 
 def test_runs_in_bfloat16(model: SilksongModel, condition: Tensor) -> None:
@@ -166,6 +306,7 @@ def test_limits(model: SilksongModel, condition: Tensor) -> None:
     with pytest.raises(ValueError, match="outside the vocabulary"):
         model.generate(condition[:1], 10, prompt=torch.tensor([[3, model.config.eos_id]]))
     prompt = torch.zeros(len(condition), 4, dtype=torch.int64)
+    assert model.generate(condition[:0], 4) == []
     assert all(row.tolist() == [0] * 4 for row in model.generate(condition, 4, prompt=prompt))
 
 

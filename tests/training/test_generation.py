@@ -1,4 +1,8 @@
-from collections.abc import Sequence
+import json
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,34 +14,34 @@ import torch
 
 from model.silksong import SilksongModel
 from model.silksong.system import SilksongGenerator
-from model.systems import GeneratedRow
+from model.systems import GeneratedRow, RowRequest
 from pipelines.tokenizers import build_tokenizer
 from tests.training.conftest import make_box, tiny_config
-from training.generation import (
-    TABLE_SCHEMA,
-    Condition,
-    Status,
-    decode_tokens,
-    file_names,
-    generate_meshes,
-    read_mesh,
-    weights_digest,
-)
+from training.decoding import read_mesh
+from training.generated_table import TABLE_SCHEMA
+from training.generation import Condition, generate_meshes, weights_digest
 
 CONFIG = tiny_config()
+REPOSITORY = Path(__file__).parents[2]
 
 
-class Scripted(SilksongModel):
-    """Answers each call with the next rows of a script."""
+class Scripted(SilksongGenerator):
+    """Answers each request with the row of a script; remembers what it was asked for."""
 
     def __init__(self, script: Sequence[tuple[np.ndarray, bool]]) -> None:
-        super().__init__(CONFIG.model)
-        self.script, self.calls = list(script), 0
+        network = SilksongModel(CONFIG.model)
+        super().__init__(network, build_tokenizer(CONFIG.tokenizer))
+        with torch.no_grad():
+            for parameter in network.parameters():
+                parameter.zero_()
+        self.script, self.asked = script, list[int]()
 
-    def generate_with_status(self, condition: torch.Tensor, *_: Any, **__: Any) -> list[GeneratedRow]:
-        self.calls += 1
-        rows, self.script = self.script[: len(condition)], self.script[len(condition) :]
-        return [GeneratedRow(tokens, ended, 0.1) for tokens, ended in rows]
+    def generate_each(
+        self, requests: Iterable[RowRequest], *_: Any, **__: Any
+    ) -> Iterator[tuple[int, GeneratedRow]]:
+        for request in requests:
+            self.asked.append(request.index)
+            yield request.index, GeneratedRow(*self.script[request.index], 0.1)
 
 
 def box_tokens(sides: Sequence[float]) -> np.ndarray:
@@ -65,7 +69,7 @@ def test_every_condition_is_a_row_whatever_came_of_it(tmp_path: Path) -> None:
     script = [(good, True), (good, False), (np.array([5, 5, 5]), True), (good, True), (good[:0], True)]
     given = conditions(5)
     given[3] = Condition("flat", "file:///flat", np.zeros((3, 3)), np.array([[0, 1, 2]]))
-    table = generate_meshes(generator_of(Scripted(script)), CONFIG, given, tmp_path)
+    table = generate_meshes(Scripted(script), CONFIG, given, tmp_path)
     assert dict(table.schema) == TABLE_SCHEMA
     assert table["name"].to_list() == ["box 0", "box 1", "box 2", "flat", "box 4"]
     assert table["status"].to_list()[:4] == ["valid", "not_ended", "syntax", "no_condition"]
@@ -81,22 +85,84 @@ def test_every_condition_is_a_row_whatever_came_of_it(tmp_path: Path) -> None:
 
 
 def test_what_is_done_is_not_done_again(tmp_path: Path) -> None:
-    good = box_tokens([1, 0.5, 0.3])
-    module = Scripted([(good, True)] * 8)
-    generator = generator_of(module)
-    first = generate_meshes(generator, CONFIG, conditions(3), tmp_path, batch_size=2)
-    assert module.calls == 2
-    again = generate_meshes(generator, CONFIG, conditions(3), tmp_path, batch_size=2)
-    assert module.calls == 2
+    generator = Scripted([(box_tokens([1, 0.5, 0.3]), True)] * 4)
+
+    def asked(count: int, **options: int) -> tuple[list[int], pl.DataFrame]:
+        generator.asked.clear()
+        return generator.asked, generate_meshes(generator, CONFIG, conditions(count), tmp_path, **options)
+
+    indices, first = asked(3)
+    assert indices == [0, 1, 2]
+    indices, again = asked(3)
+    assert indices == []
     assert first.equals(again)
-    more = generate_meshes(generator, CONFIG, conditions(4), tmp_path, batch_size=2)
-    assert module.calls == 3
+    indices, more = asked(4)
+    assert indices == [3]
     assert more[:3].equals(first)
     (tmp_path / first["file"][1]).unlink()
-    assert generate_meshes(generator, CONFIG, conditions(4), tmp_path).equals(more)
-    assert module.calls == 4
-    generate_meshes(generator, CONFIG, conditions(3), tmp_path, seed=1)
-    assert module.calls == 5
+    indices, repaired = asked(4)
+    assert indices == [1]
+    assert repaired.equals(more)
+    assert asked(3, seed=1)[0] == [0, 1, 2]
+
+
+def test_a_finished_mesh_is_on_disk_before_the_next_one_is(tmp_path: Path) -> None:
+    generator, on_disk = Scripted([(box_tokens([1, 0.5, 0.3]), True)] * 3), []
+
+    def look(done: int, _: int) -> None:
+        lines = (tmp_path / "generated.jsonl").read_text().splitlines()
+        rows = [json.loads(line) for line in lines]
+        assert all(read_mesh(tmp_path / row["file"]).faces.shape == (12, 3) for row in rows)
+        on_disk.append((done, [row["name"] for row in rows]))
+
+    table = generate_meshes(generator, CONFIG, conditions(3), tmp_path, batch_size=1, on_progress=look)
+    assert on_disk == [(1, ["box 0"]), (2, ["box 0", "box 1"]), (3, ["box 0", "box 1", "box 2"])]
+    assert not (tmp_path / "generated.jsonl").exists()
+    seconds = json.loads((tmp_path / "timings.json").read_text())
+    assert seconds == dict.fromkeys(table["file"], 0.1)
+
+
+KILLED = """
+import os, signal, sys
+from pathlib import Path
+from tests.training import test_generation as test
+
+def kill(done, total):
+    if done == 6:
+        os.kill(os.getpid(), signal.SIGKILL)
+
+test.generate_boxes(Path(sys.argv[1]), kill)
+"""
+
+
+def generate_boxes(out: Path, on_progress: Callable[[int, int], None] | None = None) -> None:
+    given = conditions(8)
+    generate_meshes(
+        random_generator(),
+        CONFIG,
+        given,
+        out,
+        temperature=1.0,
+        max_tokens=50,
+        batch_size=3,
+        on_progress=on_progress,
+    )
+
+
+def test_a_killed_run_goes_on_where_it_was(tmp_path: Path) -> None:
+    whole, killed = tmp_path / "whole", tmp_path / "killed"
+    generate_boxes(whole)
+    child = subprocess.run([sys.executable, "-c", KILLED, str(killed)], cwd=REPOSITORY, check=False)
+    assert child.returncode == -signal.SIGKILL
+    assert not (killed / "generated.parquet").exists()
+    written = {path.name: path.stat().st_mtime_ns for path in killed.glob("*.glb")}
+    assert 1 <= len(written) <= 6
+    generate_boxes(killed)
+    assert {path.name for path in killed.iterdir()} == {path.name for path in whole.iterdir()}
+    for path in whole.iterdir():
+        assert path.name == "timings.json" or (killed / path.name).read_bytes() == path.read_bytes()
+    for name, time_ns in written.items():
+        assert (killed / name).stat().st_mtime_ns == time_ns, "a mesh that has a row is not written again"
 
 
 def test_the_batch_size_does_not_matter(tmp_path: Path) -> None:
@@ -164,22 +230,6 @@ def is_manifold_by_index(faces: np.ndarray) -> bool:
 def test_the_same_mesh_twice_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="give each mesh once"):
         generate_meshes(random_generator(), CONFIG, conditions(1) * 2, tmp_path)
-
-
-def test_file_names_are_safe_and_unique() -> None:
-    names = ["chair", "a/b", "a_b", "../../etc", "Chair", "", "x" * 300, "tür"]
-    files = file_names([(name, f"file:///{i}") for i, name in enumerate(names)])
-    assert files[2] != files[1]
-    assert len({file.casefold() for file in files}) == len(names)
-    assert all("/" not in file and not file.startswith(".") and len(file) < 100 for file in files)
-    assert file_names([("chair", "a")]) == ["chair.glb"]
-
-
-def test_a_decoded_mesh_is_the_encoded_one() -> None:
-    decoded = decode_tokens(box_tokens([1, 0.5, 0.25]), True, random_generator())
-    assert decoded.status is Status.VALID
-    assert decoded.mesh is not None
-    np.testing.assert_allclose(np.ptp(decoded.mesh.vertices, axis=0), [1.9, 0.95, 0.475], atol=0.02)
 
 
 def test_the_digest_sees_every_weight() -> None:

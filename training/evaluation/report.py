@@ -19,9 +19,10 @@ from pipelines.pictures import histogram, pairs_sheet
 from pipelines.storage import write_bytes, write_json, write_table
 from training.checkpoints import load_generator, newest_checkpoint
 from training.data import DataError, ShardDataset
+from training.decoding import read_mesh
 from training.evaluation.protocol import DISTANCES, PROTOCOLS, Protocol
 from training.evaluation.scoring import metrics_schema, score_row, summarize
-from training.generation import Condition, generate_meshes, read_mesh
+from training.generation import Condition, generate_meshes
 from training.launch import data_version
 from training.surface import Mesh
 

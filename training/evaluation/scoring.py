@@ -7,11 +7,11 @@ from typing import Any
 import numpy as np
 import polars as pl
 
+from training.decoding import Status
 from training.evaluation.confidence import bootstrap_interval
 from training.evaluation.protocol import DISTANCES, Protocol
 from training.evaluation.topology import clean_faces, measure_topology
 from training.evaluation.triangles import bits_per_face, compression_ratio, triangle_quality
-from training.generation import Status
 from training.surface import Mesh, NoSurfaceError
 
 TOPOLOGY_SCHEMA: dict[str, Any] = {

@@ -1,5 +1,5 @@
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -8,10 +8,9 @@ import numpy as np
 import polars as pl
 import pytest
 import tokenizer_rs
-import torch
 
-from model.silksong import SilksongModel
-from model.systems import GeneratedRow
+from model.silksong.system import SilksongGenerator
+from model.systems import GeneratedRow, RowRequest
 from tests.training.conftest import ShardedMesh, make_box, make_samples, tiny_config, write_data
 from training.checkpoints import build_module
 from training.data import DataError
@@ -63,7 +62,7 @@ def test_random_weights_give_a_full_account(run: Path, data: Path, tmp_path: Pat
 def test_a_perfect_model_scores_at_the_floor(
     run: Path, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(SilksongModel, "generate_with_status", _answers(data, fail_last=True))
+    monkeypatch.setattr(SilksongGenerator, "generate_each", _answers(data, fail_last=True))
     summary = evaluate_run(run, data, "test", tmp_path / "out", batch_size=8)
     scores = summary["scores"]
     assert (summary["requested"], summary["valid"]) == (4, 3)
@@ -103,13 +102,15 @@ def _answers(data: Path, fail_last: bool) -> Any:
 
     held_out = ShardDataset(data, "test", tiny_config())
 
-    def generate(_model: SilksongModel, condition: torch.Tensor, *_: Any, **__: Any) -> list[GeneratedRow]:
-        count = len(condition)
-        return [
-            GeneratedRow(held_out.tokens(i), not (fail_last and i == count - 1), 0.1) for i in range(count)
-        ]
+    def generate_each(
+        _: SilksongGenerator, requests: Iterable[RowRequest], *__: Any
+    ) -> Iterator[tuple[int, GeneratedRow]]:
+        for request in requests:
+            i = request.index
+            ended = not (fail_last and i == len(held_out) - 1)
+            yield i, GeneratedRow(held_out.tokens(i), ended, 0.1)
 
-    return generate
+    return generate_each
 
 
 def _check_html(html: str) -> None:
