@@ -6,6 +6,8 @@ from pathlib import Path
 import pytest
 from torch import nn
 
+from model.meshgpt.config import TransformerConfig
+from model.meshgpt.transformer import MeshTransformer
 from model.silksong import SilksongModel
 from tests.training.conftest import STEPS, TINY, assert_same_weights, tiny_config
 from training.checkpoints import checkpoints_of, load_network, read_position
@@ -46,18 +48,18 @@ def test_fsdp_gives_what_ddp_gives(fsdp_run: Path, two_ranks: Path) -> None:
     assert isinstance(load_network(fsdp_run)[0], SilksongModel)
 
 
-def test_fsdp_gives_what_ddp_gives_with_buffers_and_random_codes(box_data: Path, tmp_path: Path) -> None:
-    for parallel in ("ddp", "fsdp"):
-        config = parse_config(
-            {
-                **{key: value for key, value in TINY.items() if key != "model"},
-                **{"system": "meshgpt", "stage": "autoencoder", "model": QUANTIZED},
-                **{"schedule": {"steps": 4, "warmup": 0.2}, "parallel": parallel},
-                **TWO,
-            }
-        )
-        assert launch_training(config, box_data, tmp_path / parallel) == 0
-    _assert_same_numbers(tmp_path / "fsdp", tmp_path / "ddp")
+def test_a_network_with_buffers_and_random_codes_goes_on_under_fsdp(box_data: Path, tmp_path: Path) -> None:
+    changes = {
+        **{"system": "meshgpt", "stage": "autoencoder", "model": QUANTIZED},
+        **{"schedule": {"steps": 4, "warmup": 0.2}, "checkpoint_every": 1, "keep_checkpoints": 4},
+        **TWO,
+    }
+    whole, run = tmp_path / "whole", tmp_path / "run"
+    assert launch_training(parse_config({**TINY, **changes}), box_data, whole) == 0
+    _copy_with_first_checkpoint(whole, run)
+    config = parse_config({**TINY, **changes, "parallel": "fsdp"})
+    assert launch_training(config, box_data, run, resume=True) == 0
+    _assert_same_numbers(run, whole)
 
 
 @pytest.mark.parametrize(
@@ -79,12 +81,7 @@ def test_a_run_goes_on_with_other_ranks(
 ) -> None:
     whole: Path = request.getfixturevalue(start)
     run = tmp_path / "run"
-    shutil.copytree(whole, run)
-    first, *later = checkpoints_of(run)
-    assert read_position(first).samples % 10 > 0  # of the ten meshes of an epoch
-    assert later
-    for path in later:
-        shutil.rmtree(path)
+    _copy_with_first_checkpoint(whole, run)
     config = tiny_config(schedule=STEPS, **changes)
     assert launch_training(config, box_data, run, resume=True) == 0
     assert_same_weights(run, whole, tolerance)
@@ -100,6 +97,8 @@ def test_blocks_are_children_of_lists_that_are_called() -> None:
     assert blocks_of(network) == [network.layers[0]]
     silksong = SilksongModel(tiny_config().model)
     assert {type(block).__name__ for block in blocks_of(silksong)} == {"DecoderBlock", "LatentBlock"}
+    transformer = MeshTransformer(TransformerConfig(**QUANTIZED["transformer"]))
+    assert {type(block).__name__ for block in blocks_of(transformer)} == {"DecoderLayer", "GateLoop"}
 
 
 def _assert_same_numbers(run: Path, expected: Path) -> None:
@@ -108,3 +107,13 @@ def _assert_same_numbers(run: Path, expected: Path) -> None:
     for column in ("loss", "validation_loss"):
         assert (mine[column] - theirs[column]).drop_nulls().abs().max() < 1e-4, column
     assert_same_weights(run, expected, tolerance=1e-4)
+
+
+def _copy_with_first_checkpoint(whole: Path, run: Path) -> None:
+    """A run as it was in the middle of an epoch."""
+    shutil.copytree(whole, run)
+    first, *later = checkpoints_of(run)
+    assert read_position(first).samples % 10 > 0  # of the ten meshes of an epoch
+    assert later
+    for path in later:
+        shutil.rmtree(path)
