@@ -14,7 +14,7 @@ from training.config import ExperimentConfig, dump_config
 from training.launch import launch_training
 
 ROOT = Path(__file__).parents[2]
-OPERATIONS_OF_A_SAVE = 14
+OPERATIONS_OF_A_SAVE = 16
 
 
 def mortal_config(**changes: object) -> ExperimentConfig:
