@@ -12,6 +12,7 @@ from tests.training.conftest import STEPS, assert_same_weights, tiny_config
 from training.checkpoints import load_network, newest_checkpoint
 from training.config import ExperimentConfig, dump_config
 from training.launch import launch_training
+from training.reporting import read_metrics
 
 ROOT = Path(__file__).parents[2]
 OPERATIONS_OF_A_SAVE = 16
@@ -46,10 +47,13 @@ def test_random_deaths_change_no_bit(
             load_network(run)
     assert launch_training(config, box_data, run, resume=True) == 0
     assert_same_weights(run, long_run)
+    columns = ["step", "epoch", "samples", "tokens", "loss", "validation_loss", "lr", "grad_norm"]
+    assert read_metrics(run).select(columns).equals(read_metrics(long_run).select(columns))
     names = sorted(path.name for path in (run / "checkpoints").iterdir())
     assert names == ["step-000010", "step-000012"]
 
 
+@pytest.mark.slow
 def test_a_run_whose_launcher_is_killed_goes_on(
     two_ranks: Path, box_data: Path, tmp_path: Path, environment: dict[str, str]
 ) -> None:

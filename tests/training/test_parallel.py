@@ -67,7 +67,7 @@ def test_a_network_with_buffers_and_random_codes_goes_on_under_fsdp(box_data: Pa
     [
         ("fsdp_run", {"parallel": "fsdp", **TWO}, None),
         ("fsdp_run", {}, 1e-4),
-        ("long_run", {"parallel": "fsdp", **TWO}, 1e-4),
+        pytest.param("long_run", {"parallel": "fsdp", **TWO}, 1e-4, marks=pytest.mark.slow),
     ],
     ids=["two-shares-to-two", "two-shares-to-one-whole", "one-whole-to-two-shares"],
 )
