@@ -160,11 +160,26 @@ def train(
     resume: Annotated[
         bool, typer.Option("--resume", help="Continue from the newest complete checkpoint.")
     ] = False,
+    node_rank: Annotated[
+        int, typer.Option(help="Which of the experiment's `nodes` this machine is, from 0.")
+    ] = 0,
+    rendezvous: Annotated[
+        str | None, typer.Option(help="HOST:PORT of node 0, where several machines meet.")
+    ] = None,
 ) -> None:
     """Train on the shards of DATA; metrics, checkpoints and the resolved config go to the run folder."""
     from meshloom import training_commands
 
-    raise typer.Exit(training_commands.train(config, overrides or [], data=data, run=out, resume=resume))
+    code = training_commands.train(
+        config,
+        overrides or [],
+        data=data,
+        run=out,
+        resume=resume,
+        node_rank=node_rank,
+        rendezvous=rendezvous,
+    )
+    raise typer.Exit(code)
 
 
 @app.command()

@@ -13,12 +13,22 @@ def show_config(config: str, overrides: list[str]) -> None:
     print(dump_config(load_config(config, overrides)), end="")
 
 
-def train(config: str, overrides: list[str], data: Path, run: Path, resume: bool) -> int:
+def train(
+    config: str,
+    overrides: list[str],
+    data: Path,
+    run: Path,
+    resume: bool,
+    node_rank: int = 0,
+    rendezvous: str | None = None,
+) -> int:
     """Launch training as child processes; returns their exit code."""
     from training.launch import train as launch
+    from training.nodes import Node
 
-    code = launch(config, overrides, data=data, run=run, resume=resume)
-    if code == 0:
+    node = Node(node_rank, rendezvous)
+    code = launch(config, overrides, data=data, run=run, resume=resume, node=node)
+    if code == 0 and node_rank == 0:
         console.print(f"trained: {run}/checkpoints, {run}/metrics.parquet, {run}/config.yaml")
     return code
 

@@ -22,10 +22,16 @@ def run_agent() -> int:
     except SignalException as stop:
         return 128 + int(stop.sigval)
     except ChildFailedError as error:
-        _, failure = error.get_first_failure()
-        print(f"rank {failure.local_rank} ended with status {failure.exitcode}", file=sys.stderr)
+        rank, failure = error.get_first_failure()
+        print(f"rank {rank} ended with status {failure.exitcode}{_hint()}", file=sys.stderr)
         return failure.exitcode if failure.exitcode > 0 else 128 - failure.exitcode
     return 0
+
+
+def _hint() -> str:
+    if "--nnodes" not in sys.argv:
+        return ""
+    return "; another machine may have ended before it: see what it said, then start all again with --resume"
 
 
 if __name__ == "__main__":

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import DataLoader
 
-from training.data import Failed, Prepared, ShardDataset
+from training.data import DataError, Failed, Prepared, ShardDataset
 from training.lifetime import leave_signals_to_parent
 from training.order import Place, PlacesOfSteps, SampleOrder
 
@@ -61,10 +61,22 @@ def training_batches(
 
 
 def held_out_batches(dataset: ShardDataset, count: int, rank: int = 0, world: int = 1) -> Iterator[Batch]:
-    """The share of `rank` of the first `count` samples, in index order."""
-    mine = [Place(0, index) for index in range(rank, min(count, len(dataset)), world)]
-    size = dataset.config.batch_size
-    return _load(dataset, [mine[i : i + size] for i in range(0, len(mine), size)])
+    """The share of `rank` of the first `count` samples, in index order; as many batches as any rank has."""
+    count, stride = min(count, len(dataset)), dataset.config.batch_size * world
+    mine = [
+        [Place(0, index) for index in range(first + rank, min(first + stride, count), world)]
+        for first in range(0, count, stride)
+    ]
+    return _load(dataset, mine)
+
+
+def stand_in(dataset: ShardDataset) -> Batch:
+    """The first sample that can be prepared, for a rank that has none. Raises DataError where none can."""
+    for index in range(len(dataset)):
+        sample = dataset[Place(0, index)]
+        if isinstance(sample, Prepared):
+            return collate([sample])
+    raise DataError(f"no sample of split {dataset.split} of {dataset.folder.root} can be used; see the log")
 
 
 def _load(dataset: ShardDataset, batches: Iterable[list[Place]]) -> Iterator[Batch]:

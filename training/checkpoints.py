@@ -2,32 +2,29 @@
 
 RUN/earlier/<stage>/model.safetensors, config.yaml   networks of earlier stages that this one uses, copied
 RUN/checkpoints/step-000100/model.safetensors     weights, under the module's own names
-                           /optimizer.bin, random_states_<rank>.pkl, ...   as accelerate writes them
+                           /optimizer.pt          state of the optimiser by parameter name, and fp16's scaler
                            /position.json         where the run stood; written last
+
+All of it is whole, whatever number of ranks wrote it and however they shared the network, so that any other
+number may go on. Rank 0 alone writes and reads: no other machine needs the folder.
 """
 
 import json
-import os
 import re
-import shutil
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import torch
 from safetensors.torch import load_file
 from torch import nn
 
 from model.systems import Generator, load_system
-from pipelines.storage import write_json
 from pipelines.tokenizers import build_tokenizer
 from training.config import ConfigError, ExperimentConfig, load_config
 
-if TYPE_CHECKING:
-    from accelerate import Accelerator
-
 WEIGHTS = "model.safetensors"
+OPTIMIZER = "optimizer.pt"
 POSITION = "position.json"
 _STEP_FOLDER = re.compile(r"step-\d{6,}")
 
@@ -38,7 +35,7 @@ class RunError(RuntimeError):
 
 @dataclass
 class Position:
-    """Where a run stands: all of its state beside weights, optimiser and random numbers."""
+    """Where a run stands: all of its state beside weights and optimiser."""
 
     step: int = 0  # optimiser steps done
     samples: int = 0  # global sample offset
@@ -132,54 +129,9 @@ def read_position(checkpoint: Path) -> Position:
     return Position(**json.loads((checkpoint / POSITION).read_text()))
 
 
-def register_plain_weights(accelerator: "Accelerator", module: nn.Module) -> None:
-    """Have accelerate save and load `module` under its own names, whatever it is wrapped in."""
-
-    def save(_models: list[nn.Module], weights: list[dict[str, torch.Tensor]], _folder: str) -> None:
-        weights[:] = [module.state_dict()]
-
-    def load(models: list[nn.Module], folder: str) -> None:
-        models.clear()
-        module.load_state_dict(load_file(Path(folder) / WEIGHTS))
-
-    accelerator.register_save_state_pre_hook(save)
-    accelerator.register_load_state_pre_hook(load)
-
-
-def save_checkpoint(accelerator: "Accelerator", run: Path, position: Position, keep: int) -> Path:
-    """Write everything under a temporary name, rename it, and drop all but the newest `keep`. Collective."""
-    folder = run / "checkpoints" / f"step-{position.step:06d}"
-    temporary = folder.with_name(f".{folder.name}.partial")
-    if accelerator.is_main_process and temporary.exists():
-        shutil.rmtree(temporary)
-    accelerator.wait_for_everyone()
-    accelerator.save_state(str(temporary))
-    accelerator.wait_for_everyone()
-    if accelerator.is_main_process:
-        write_json(temporary / POSITION, asdict(position))
-        for path in [*temporary.iterdir(), temporary]:
-            _flush(path)
-        if folder.exists():
-            shutil.rmtree(folder)
-        temporary.rename(folder)
-        _flush(folder.parent)
-        for old in checkpoints_of(run)[:-keep]:
-            shutil.rmtree(old)
-    accelerator.wait_for_everyone()
-    return folder
-
-
 def _complete(folder: Path) -> Iterator[Path]:
     if not folder.is_dir():
         return
     for path in folder.iterdir():
         if _STEP_FOLDER.fullmatch(path.name) and (path / POSITION).is_file() and (path / WEIGHTS).is_file():
             yield path
-
-
-def _flush(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

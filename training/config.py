@@ -137,7 +137,12 @@ class ExperimentConfig(_Settings):
     )
     gradient_clip: float = Field(default=1.0, gt=0, description="Largest global L2 norm of the gradient.")
     mixed_precision: Literal["no", "bf16", "fp16"] = "bf16"
-    processes: int = Field(default=1, ge=1, description="Ranks on this machine: one per GPU.")
+    parallel: Literal["ddp", "fsdp"] = Field(
+        default="ddp",
+        description="Every rank holds the whole network, or (FSDP2) its share of it; never changes a result.",
+    )
+    nodes: int = Field(default=1, ge=1, description="Machines; each is told its own --node-rank.")
+    processes: int = Field(default=1, ge=1, description="Ranks on each machine: one per GPU.")
     threads: int = Field(default=0, ge=0, description="CPU threads per rank; 0 divides the cores.")
     seed: int = Field(default=0, ge=0)
     log_every: int = Field(default=10, ge=1, description="Steps per row of metrics.parquet.")
@@ -214,6 +219,8 @@ MAY_CHANGE_ON_RESUME = frozenset(
         "keep_checkpoints",
         "log_every",
         "mixed_precision",
+        "nodes",
+        "parallel",
         "processes",
         "tensorboard",
         "threads",

@@ -25,8 +25,10 @@ from training.checkpoints import WEIGHTS, RunError, newest_checkpoint, run_confi
 from training.config import ExperimentConfig, differences, dump_config, flatten, load_config
 from training.data import DataError, ShardDataset, with_tokenizer_of
 from training.lifetime import stop_group
+from training.nodes import NODE_FOLDER, Node
 from training.progress import ProgressLines
 
+ONLY_NODE = Node()
 GRACE_SECONDS = 45.0  # torch.distributed.run itself gives its ranks 30
 PACKAGES = ("meshloom", "meshloom-tokenizer", "torch", "accelerate", "numpy", "polars", "safetensors")
 
@@ -37,6 +39,7 @@ def train(
     data: Path,
     run: Path,
     resume: bool = False,
+    node: Node = ONLY_NODE,
 ) -> int:
     """Train with a progress bar on the terminal; what the command line calls.
 
@@ -44,7 +47,7 @@ def train(
     """
     config = load_config(config_path, overrides)
     with ProgressLines(config.schedule.steps) as lines:
-        return launch_training(config, data, run, resume, on_line=lines.take)
+        return launch_training(config, data, run, resume, on_line=lines.take, node=node)
 
 
 def launch_training(
@@ -54,18 +57,21 @@ def launch_training(
     resume: bool = False,
     env: Mapping[str, str] | None = None,
     on_line: Callable[[str], None] = print,
+    node: Node = ONLY_NODE,
 ) -> int:
     """Run all ranks of one training on this machine to their end; 0 is a finished run.
 
-    `env` is added to the environment; `on_line` gets each line of the ranks' output. Where this process is
+    `env` is added to the environment; `on_line` gets each line of the ranks' output. `node` says which of
+    several machines this is (see `training.nodes`). Where this process is
     told to stop (Ctrl-C, SIGTERM, or any exception raised here while waiting), the ranks save a checkpoint
     and end, and the exception goes on. With `resume`, a run folder is gone on with; it may also be new.
     Raises DataError or RunError before anything starts.
     """
-    prepare_run(config, data, run, resume)
+    arguments, folder = node.arguments(config), node.folder(Path(run))
+    prepare_run(config, data, folder, resume or node.rank > 0)
     command = [
-        *(sys.executable, "-m", "training.agent", "--standalone", "--nproc_per_node", str(config.processes)),
-        *("-m", "training.loop", str(Path(run).resolve())),
+        *(sys.executable, "-m", "training.agent", *arguments),
+        *("-m", "training.loop", str(folder.resolve())),
     ]
     environment = {**os.environ, **_variables_for_ranks(), **(env or {})}
     process = subprocess.Popen(
@@ -109,7 +115,8 @@ def prepare_run(config: ExperimentConfig, data: Path, run: Path, resume: bool) -
         "packages": package_versions(),
         "python": sys.version.split()[0],
     }
-    if run.is_dir() and any(run.iterdir()):
+    # Other machines may be faster to come, and have their folders in it.
+    if run.is_dir() and any(not path.name.startswith(NODE_FOLDER) for path in run.iterdir()):
         if not resume:
             raise RunError(f"{run} is not empty; give --resume to go on with it, or another folder")
         _check_same_run(config, description, run)

@@ -8,54 +8,50 @@ checkpoint. On a CPU a run that was interrupted, however often, ends with the sa
 """
 
 import argparse
+import functools
 import json
 import math
 import os
+import re
 import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
 import torch
 from accelerate import Accelerator
 from accelerate.utils import gather_object
-from torch import Tensor, nn
+from torch import Tensor
 
-from training.batches import Batch, held_out_batches, training_batches
+from training.batches import Batch, held_out_batches, stand_in, training_batches
 from training.checkpoints import (
     Position,
     build_module,
     earlier_networks,
-    newest_checkpoint,
-    read_position,
-    register_plain_weights,
     run_config,
-    save_checkpoint,
 )
-from training.config import ExperimentConfig, OptimizerSettings
+from training.config import ExperimentConfig
 from training.data import DataError, ShardDataset
 from training.lifetime import StopWish, follow_parent
+from training.optimizers import build_optimizer
+from training.parallel import (
+    Objective,
+    check_agreement,
+    forget_forward,
+    n_local_parameters,
+    shard,
+    share_buffers,
+)
 from training.reporting import QUARANTINE, MetricsRow, Reporter, open_reporter
+from training.saving import load_checkpoint, save_checkpoint
 from training.schedules import reference_schedule
 
 STOP_WISH = StopWish()
-
-
-class Objective(nn.Module):
-    """A stage's loss in one forward pass, which is what data-parallel wrappers need."""
-
-    def __init__(self, module: nn.Module, config: ExperimentConfig, earlier: dict[str, nn.Module]) -> None:
-        super().__init__()
-        self.module = module
-        self.stage = config.training_stage
-        self.earlier = earlier  # a plain dictionary: its networks are not this one's parameters
-
-    def forward(self, tensors: dict[str, Tensor]) -> tuple[Tensor, Tensor]:
-        """The loss summed over what is predicted, and how many that are; zeros for nothing at all."""
-        if not tensors:  # the other ranks wait for this one's gradients: give zeros
-            nothing = torch.stack([parameter.sum() for parameter in self.module.parameters()]).sum() * 0
-            return nothing, torch.zeros((), device=nothing.device)
-        return self.stage.loss_sum(self.module, tensors, self.earlier)
+# What gloo and NCCL say when a process at the other end is gone; a traceback would tell nothing more.
+LOST_TOUCH = re.compile(
+    r"closed by peer|reset by peer|broken pipe|remote process exited|timed out", re.IGNORECASE
+)
 
 
 class Trainer:
@@ -67,22 +63,24 @@ class Trainer:
         self.train_set = ShardDataset(data, "train", config)
         self.validation_set = _validation_set(data, config)
         self.module = build_module(config)
-        optimizer = build_optimizer(self.module, config.optimizer)
         earlier = {
             name: network.to(accelerator.device) for name, network in earlier_networks(run, config).items()
         }
-        self.objective = Objective(self.module, config, earlier)
-        self.loss, self.optimizer = accelerator.prepare(self.objective, optimizer)
-        register_plain_weights(accelerator, self.module)
+        self.objective = Objective(self.module, config, earlier).to(accelerator.device)
+        self.is_sharded = config.parallel == "fsdp" and self.world > 1
+        if self.is_sharded:
+            shard(self.objective, accelerator)
+        self.plain_optimizer = build_optimizer(self.module, config.optimizer)
+        self.optimizer = accelerator.prepare_optimizer(self.plain_optimizer)
+        self.loss = self.objective if self.is_sharded else accelerator.prepare_model(self.objective)
         self.position = Position()
 
     def run(self, reporter: Reporter) -> bool:
         """Train to the last step. False where a signal ended it before."""
-        checkpoint = newest_checkpoint(self.run_folder)
-        if checkpoint is not None:
-            self.accelerator.load_state(str(checkpoint))
-            self.position = read_position(checkpoint)
-            reporter.say(f"going on from step {self.position.step}")
+        position = load_checkpoint(self.accelerator, self.run_folder, self.module, self.plain_optimizer)
+        if position is not None:
+            self.position = position
+            reporter.say(f"going on from step {position.step}")
         reporter.forget_after(self.position.step)
         self._describe(reporter)
         position, config = self.position, self.config
@@ -102,7 +100,7 @@ class Trainer:
                 validation_loss = self._validation_loss() if is_validated else None
                 reporter.add_row(self._take_row(lr, grad_norm, validation_loss))
             if position.step % config.checkpoint_every == 0 or is_last or is_stopping:
-                save_checkpoint(self.accelerator, self.run_folder, position, config.keep_checkpoints)
+                self._save()
             if is_stopping and not is_last:
                 reporter.say(f"stopped after step {position.step}; start again with --resume to go on")
                 return False
@@ -118,11 +116,19 @@ class Trainer:
         )
         for group in self.optimizer.param_groups:
             group["lr"] = lr
-        loss_sum, n_labels = self.loss(self._on_device(batch))
+        # What is random within a step depends on nothing before it, so that no state of it is to be saved.
+        seed = np.random.SeedSequence([config.seed, position.step, self.rank]).generate_state(1)
+        torch.manual_seed(int(seed[0]))
+        if self.is_sharded:
+            share_buffers(self.objective)
+        with self.accelerator.autocast():
+            loss_sum, n_labels = self.loss(*self._inputs(batch))
         mine = [float(loss_sum.detach()), float(n_labels), len(batch.failed), STOP_WISH.is_made]
         all_loss, all_labels, all_failed, all_wishes = self._sum_over_ranks(mine)
         grad_norm, has_scaler = math.nan, self.accelerator.scaler is not None
-        if math.isfinite(all_loss):
+        if not math.isfinite(all_loss):
+            forget_forward(self.objective)
+        else:
             # Data parallelism averages over ranks; this makes it the mean over all labels of the step.
             self.accelerator.backward(loss_sum * (self.world / max(all_labels, 1)))
             clipped = self.accelerator.clip_grad_norm_(self.module.parameters(), config.gradient_clip)
@@ -160,8 +166,21 @@ class Trainer:
         reporter.say(f"{found}; it is left out, and its {len(meshes)} meshes are in {QUARANTINE}")
         return len(meshes)
 
-    def _on_device(self, batch: Batch) -> dict[str, Tensor]:
-        return {name: tensor.to(self.accelerator.device) for name, tensor in batch.tensors.items()}
+    def _inputs(self, batch: Batch) -> tuple[dict[str, Tensor], bool]:
+        """Tensors for the loss, and whether it counts."""
+        tensors = self._stand_in.tensors if batch.is_empty else batch.tensors
+        moved = {name: tensor.to(self.accelerator.device) for name, tensor in tensors.items()}
+        return moved, not batch.is_empty
+
+    @functools.cached_property
+    def _stand_in(self) -> Batch:
+        return stand_in(self.train_set)
+
+    def _save(self) -> None:
+        keep = self.config.keep_checkpoints
+        save_checkpoint(
+            self.accelerator, self.run_folder, self.module, self.plain_optimizer, self.position, keep
+        )
 
     def _take_row(self, lr: float, grad_norm: float, validation_loss: float | None) -> MetricsRow:
         position = self.position
@@ -191,11 +210,11 @@ class Trainer:
         totals = [0.0, 0.0]
         batches = held_out_batches(self.validation_set, self.config.evaluate_meshes, self.rank, self.world)
         for batch in batches:
-            if not batch.is_empty:
-                with self.accelerator.autocast():
-                    loss_sum, n_labels = self.objective(self._on_device(batch))
-                totals[0] += float(loss_sum)
-                totals[1] += float(n_labels)
+            with self.accelerator.autocast():
+                loss_sum, n_labels = self.objective(*self._inputs(batch))
+            totals[0] += float(loss_sum)
+            totals[1] += float(n_labels)
+        forget_forward(self.objective)
         self.module.train()
         loss, count = self._sum_over_ranks(totals)
         return loss / count if count else None
@@ -207,41 +226,19 @@ class Trainer:
     def _describe(self, reporter: Reporter) -> None:
         counts = self.train_set.counts
         n_parameters = sum(parameter.numel() for parameter in self.module.parameters())
+        here = n_local_parameters(self.module) / n_parameters
         reporter.say(
             f"{n_parameters / 1e6:.1f} M parameters, {counts.n_used} meshes ({counts.n_too_long} too long), "
-            f"{self.world} process(es) with {torch.get_num_threads()} thread(s) on {self.accelerator.device}"
+            f"{self.world} process(es) with {torch.get_num_threads()} threads on {self.accelerator.device}; "
+            f"this one has {here:.0%} of the parameters"
         )
-
-
-def build_optimizer(module: nn.Module, settings: OptimizerSettings) -> torch.optim.AdamW:
-    """AdamW that decays matrices only: no norms, biases, embeddings or single vectors, unless `decay_all`."""
-    embeddings = {
-        id(parameter)
-        for child in module.modules()
-        if isinstance(child, nn.Embedding)
-        for parameter in child.parameters()
-    }
-    decayed: list[nn.Parameter] = []
-    kept: list[nn.Parameter] = []
-    for parameter in module.parameters():
-        is_matrix = parameter.ndim >= 2 and min(parameter.shape) > 1 and id(parameter) not in embeddings
-        (decayed if is_matrix or settings.decay_all else kept).append(parameter)
-    groups = [
-        {"params": decayed, "weight_decay": settings.weight_decay},
-        {"params": kept, "weight_decay": 0.0},
-    ]
-    return torch.optim.AdamW(
-        [group for group in groups if group["params"]],
-        lr=settings.lr,
-        betas=settings.betas,
-        eps=settings.eps,
-    )
 
 
 def run_rank(run: Path) -> bool:
     """Train the run in folder `run` as one rank of the world that the environment describes."""
     config = run_config(run)
-    data = Path(json.loads((run / "run.json").read_text())["data"])
+    description = json.loads((run / "run.json").read_text())
+    data = Path(description["data"])
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
     torch.use_deterministic_algorithms(True, warn_only=True)
     # A debugging aid that determinism switches on, and that costs a sixth of the time.
@@ -254,6 +251,7 @@ def run_rank(run: Path) -> bool:
         log_with="tensorboard" if config.tensorboard else None,
         project_dir=str(run),
     )
+    check_agreement(config, description)
     tracker = None
     if config.tensorboard:
         accelerator.init_trackers("tensorboard")
@@ -279,9 +277,14 @@ def main() -> int:
     parser = argparse.ArgumentParser(description="One rank of a training run.")
     parser.add_argument("run", type=Path, help="folder with config.yaml and run.json")
     run = parser.parse_args().run
-    if run_rank(run):
-        return 0
-    return 128 + (STOP_WISH.signal_number or 15)
+    try:
+        is_finished = run_rank(run)
+    except RuntimeError as error:
+        if not LOST_TOUCH.search(str(error)):
+            raise
+        print(f"lost touch with another rank: {error}", file=sys.stderr)
+        return 1
+    return 0 if is_finished else 128 + (STOP_WISH.signal_number or 15)
 
 
 if __name__ == "__main__":

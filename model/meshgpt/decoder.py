@@ -5,6 +5,7 @@ width, M memory slots.
 """
 
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -109,6 +110,15 @@ class MemoryAttention(nn.Module):
         return torch.cat([keys_BHME, k_BHSE], dim=2), torch.cat([values_BHME, v_BHSE], dim=2)
 
 
+class FirstValues(NamedTuple):
+    """What the first layer attends to, and all others mix with theirs."""
+
+    of_tokens: Tensor
+    """(B, H, T, E)."""
+    of_text: Tensor | None
+    """(B, H, S, E), where the layers attend to text."""
+
+
 class DecoderLayer(nn.Module):
     """Self-attention, cross-attention where there is text, feed-forward; each pre-normed and residual."""
 
@@ -124,6 +134,39 @@ class DecoderLayer(nn.Module):
         )
         self.feed_forward_norm = GainNorm(width)
         self.feed_forward = GatedFeedForward(width)
+
+    def forward(
+        self,
+        x_BTD: Tensor,
+        text_BSC: Tensor | None,
+        is_text_BS: Tensor | None,
+        first: FirstValues | None,
+        cache: KeyValueCache | None,
+    ) -> tuple[Tensor, FirstValues]:
+        """Map (B, T, D) to (B, T, D), and hand on the first layer's values; to that one none are given.
+
+        Raises:
+            ValueError: the layer attends to text, and there is none.
+        """
+        y_BTD = self.self_norm(x_BTD)
+        values_BHTE = self.self_attention.values(y_BTD)
+        first_BHTE = first.of_tokens if first is not None else values_BHTE
+        x_BTD = x_BTD + self.self_attention.attend_back(y_BTD, values_BHTE, first_BHTE, cache)
+        text_values_BHSE = None
+        if self.cross_attention is not None and self.cross_norm is not None:
+            if text_BSC is None or is_text_BS is None:
+                raise ValueError("these layers attend to text; give its features and their mask")
+            text_values_BHSE = self.cross_attention.values(text_BSC)
+            if first is not None and first.of_text is not None:
+                text_values_BHSE = (text_values_BHSE + first.of_text) / 2
+            x_BTD = x_BTD + self.cross_attention.attend_text(
+                self.cross_norm(x_BTD), text_BSC, text_values_BHSE, is_text_BS
+            )
+        x_BTD = x_BTD + self.feed_forward(self.feed_forward_norm(x_BTD))
+        if first is None:  # copies, since what a block gives under FSDP2 must not be a view
+            text = text_values_BHSE.contiguous() if text_values_BHSE is not None else None
+            first = FirstValues(values_BHTE.contiguous(), text)
+        return x_BTD, first
 
 
 class Decoder(nn.Module):
@@ -157,25 +200,8 @@ class Decoder(nn.Module):
             text_BSC: features of the text, where the layers were made for it.
             is_text_BS: which of them are not padding.
         """
-        first_values_BHTE = first_text_values_BHSE = None
+        first: FirstValues | None = None
         for i, layer in enumerate(self.layers):
-            assert isinstance(layer, DecoderLayer)
-            y_BTD = layer.self_norm(x_BTD)
-            values_BHTE = layer.self_attention.values(y_BTD)
-            if first_values_BHTE is None:
-                first_values_BHTE = values_BHTE
             cache = caches.of(i) if caches is not None else None
-            x_BTD = x_BTD + layer.self_attention.attend_back(y_BTD, values_BHTE, first_values_BHTE, cache)
-            if layer.cross_attention is not None and layer.cross_norm is not None:
-                if text_BSC is None or is_text_BS is None:
-                    raise ValueError("these layers attend to text; give its features and their mask")
-                text_values_BHSE = layer.cross_attention.values(text_BSC)
-                if first_text_values_BHSE is None:
-                    first_text_values_BHSE = text_values_BHSE
-                else:
-                    text_values_BHSE = (text_values_BHSE + first_text_values_BHSE) / 2
-                x_BTD = x_BTD + layer.cross_attention.attend_text(
-                    layer.cross_norm(x_BTD), text_BSC, text_values_BHSE, is_text_BS
-                )
-            x_BTD = x_BTD + layer.feed_forward(layer.feed_forward_norm(x_BTD))
+            x_BTD, first = layer(x_BTD, text_BSC, is_text_BS, first, cache)
         return self.final_norm(x_BTD)

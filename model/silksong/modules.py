@@ -47,11 +47,12 @@ class DecoderBlock(nn.Module):
     def forward(
         self,
         x_BTD: Tensor,
-        keys_values_BHSE: tuple[Tensor, Tensor],
+        context: Tensor | tuple[Tensor, Tensor],
         cache: SlotCache | None = None,
         places: Places | None = None,
     ) -> Tensor:
-        """Update (B, T, D); the context comes as ``keys_values(context)``."""
+        """Update (B, T, D) from the context (B, S, C), or from what ``keys_values(context)`` made of it."""
+        keys_values_BHSE = self.keys_values(context) if isinstance(context, Tensor) else context
         x_BTD = x_BTD + self.self_attention(self.self_norm(x_BTD), cache, places)
         x_BTD = x_BTD + self.cross_attention(self.cross_norm(x_BTD), keys_values_BHSE)
         return x_BTD + self.feed_forward(self.feed_forward_norm(x_BTD))
@@ -59,10 +60,6 @@ class DecoderBlock(nn.Module):
     def keys_values(self, context_BSC: Tensor) -> tuple[Tensor, Tensor]:
         """Keys and values of the context, with the memory slots in front; constant during generation."""
         return self.cross_attention.keys_values(context_BSC)
-
-    def forward_context(self, x_BTD: Tensor, context_BSC: Tensor) -> Tensor:
-        """Update (B, T, D) from the context itself, for a whole sequence at once."""
-        return self(x_BTD, self.keys_values(context_BSC))
 
 
 class SilksongModel(nn.Module):
@@ -173,9 +170,9 @@ class SilksongModel(nn.Module):
         recompute = self.recompute_activations and torch.is_grad_enabled()
         for block in self.decoder_blocks():
             if recompute:
-                x_BTD = checkpoint(block.forward_context, x_BTD, condition_BSC, use_reentrant=False)
+                x_BTD = checkpoint(block, x_BTD, condition_BSC, use_reentrant=False)
             else:
-                x_BTD = block.forward_context(x_BTD, condition_BSC)
+                x_BTD = block(x_BTD, condition_BSC)
         return self.final_norm(x_BTD)
 
     def step(

@@ -11,10 +11,14 @@ from typing import Any
 import numpy as np
 import polars as pl
 import pytest
+import torch
+from safetensors.torch import load_file
 
 from pipelines.storage import write_json, write_table
 from pipelines.tables import ShardIndex, validate
+from training.checkpoints import WEIGHTS, newest_checkpoint
 from training.config import ExperimentConfig, parse_config
+from training.launch import launch_training
 from training.surface import Mesh
 
 BOX_CORNERS = np.array([[x, y, z] for x in (-1, 1) for y in (-1, 1) for z in (-1, 1)], dtype=np.float64)
@@ -124,6 +128,41 @@ def tiny_config(**changes: object) -> ExperimentConfig:
     return parse_config({**content, "data": {"tokenizer": TOKENIZER, **content["data"]}})
 
 
+STEPS = {"steps": 12, "warmup": 0.2}
+
+
+def assert_same_weights(run: Path, expected: Path, tolerance: float | None = None) -> None:
+    """The newest weights of two runs are equal, in every bit or within a tolerance."""
+    mine, theirs = newest_checkpoint(run), newest_checkpoint(expected)
+    assert mine is not None
+    assert theirs is not None
+    assert mine.name == theirs.name
+    weights, reference = load_file(mine / WEIGHTS), load_file(theirs / WEIGHTS)
+    assert weights.keys() == reference.keys()
+    for name in reference:
+        if tolerance is None:
+            assert torch.equal(weights[name], reference[name]), name
+        else:
+            torch.testing.assert_close(weights[name], reference[name], rtol=0, atol=tolerance)
+
+
 @pytest.fixture(scope="session")
 def box_data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_data(tmp_path_factory.mktemp("boxes") / "data", make_samples())
+
+
+@pytest.fixture(scope="session")
+def long_run(tmp_path_factory: pytest.TempPathFactory, box_data: Path) -> Path:
+    """Twelve steps of one rank without an interruption."""
+    run = tmp_path_factory.mktemp("long") / "run"
+    config = tiny_config(schedule=STEPS, checkpoint_every=4, keep_checkpoints=2)
+    assert launch_training(config, box_data, run) == 0
+    return run
+
+
+@pytest.fixture(scope="session")
+def two_ranks(tmp_path_factory: pytest.TempPathFactory, box_data: Path) -> Path:
+    """The same steps by two ranks, each with half of every batch."""
+    run = tmp_path_factory.mktemp("two") / "run"
+    assert launch_training(tiny_config(schedule=STEPS, batch_size=2, processes=2), box_data, run) == 0
+    return run

@@ -9,29 +9,16 @@ from collections.abc import Callable
 from pathlib import Path
 
 import polars as pl
-import pytest
-import torch
 from safetensors.torch import load_file
 from torch import nn
 
 from model.silksong import SilksongModel
-from tests.training.conftest import make_samples, tiny_config, write_data
+from tests.training.conftest import STEPS, assert_same_weights, make_samples, tiny_config, write_data
 from training.checkpoints import checkpoints_of, newest_checkpoint, read_position
 from training.config import OptimizerSettings
 from training.launch import launch_training, prepare_run
-from training.loop import build_optimizer
+from training.optimizers import build_optimizer
 from training.reporting import METRICS_SCHEMA, read_metrics
-
-STEPS = {"steps": 12, "warmup": 0.2}
-
-
-@pytest.fixture(scope="module")
-def long_run(tmp_path_factory: pytest.TempPathFactory, box_data: Path) -> Path:
-    """Twelve steps without an interruption."""
-    run = tmp_path_factory.mktemp("long") / "run"
-    config = tiny_config(schedule=STEPS, checkpoint_every=5, keep_checkpoints=2)
-    assert launch_training(config, box_data, run) == 0
-    return run
 
 
 def test_a_run_leaves_what_it_promises(long_run: Path) -> None:
@@ -47,39 +34,32 @@ def test_a_run_leaves_what_it_promises(long_run: Path) -> None:
     checkpoint = newest_checkpoint(long_run)
     assert checkpoint is not None
     assert checkpoint.name == "step-000012"
-    assert [path.name for path in checkpoints_of(long_run)] == ["step-000010", "step-000012"]
+    assert [path.name for path in checkpoints_of(long_run)] == ["step-000008", "step-000012"]
     assert "finished 12 steps" in (long_run / "log.txt").read_text()
     SilksongModel(tiny_config().model).load_state_dict(load_file(checkpoint / "model.safetensors"))
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
-def test_interrupted_and_resumed_ends_with_the_same_bits(
-    number: signal.Signals, long_run: Path, box_data: Path, tmp_path: Path
-) -> None:
+def test_stopped_and_resumed_ends_with_the_same_bits(long_run: Path, box_data: Path, tmp_path: Path) -> None:
     config = tiny_config(schedule=STEPS, checkpoint_every=4)
     run = tmp_path / "run"
-    # A SIGKILL falls behind a checkpoint, so that steps and rows are done twice.
-    stopper = _signal_at_step(number, 6 if number == signal.SIGKILL else 3)
-    assert launch_training(config, box_data, run, on_line=stopper) != 0
+    assert launch_training(config, box_data, run, on_line=_signal_at_step(signal.SIGTERM, 3)) != 0
     at = newest_checkpoint(run)
     assert at is not None
     assert 3 <= read_position(at).step < 12
     assert launch_training(config, box_data, run, resume=True) == 0
     assert "going on from step" in (run / "log.txt").read_text()
-    _assert_equal_weights(run, long_run)
+    assert_same_weights(run, long_run)
     columns = ["step", "epoch", "samples", "tokens", "loss", "validation_loss", "lr", "grad_norm"]
     assert read_metrics(run).select(columns).equals(read_metrics(long_run).select(columns))
 
 
-def test_two_processes_follow_one_with_twice_the_batch(box_data: Path, tmp_path: Path) -> None:
-    one, two = tmp_path / "one", tmp_path / "two"
-    assert launch_training(tiny_config(batch_size=4), box_data, one) == 0
-    assert launch_training(tiny_config(batch_size=2, processes=2), box_data, two) == 0
-    alone, together = read_metrics(one), read_metrics(two)
+def test_two_ranks_follow_one_with_twice_the_batch(long_run: Path, two_ranks: Path) -> None:
+    alone, together = read_metrics(long_run), read_metrics(two_ranks)
     for column in ("loss", "validation_loss", "grad_norm"):
         difference = (alone[column] - together[column]).drop_nulls().abs()
         assert difference.max() < 1e-4, column
     assert alone["tokens"].equals(together["tokens"])
+    assert_same_weights(two_ranks, long_run, tolerance=1e-4)
 
 
 def test_failing_samples_are_counted_and_named(tmp_path: Path) -> None:
@@ -91,7 +71,8 @@ def test_failing_samples_are_counted_and_named(tmp_path: Path) -> None:
         tokens_offset=pl.when(is_broken).then(pl.col("tokens_offset") + 7).otherwise("tokens_offset")
     ).write_parquet(index)
     run = tmp_path / "run"
-    config = tiny_config(schedule={"steps": 3, "warmup": 0}, batch_size=1, processes=2)
+    # Sharing a network, a rank has to take part in each pass, though it has no sample; nor one to hold out.
+    config = tiny_config(schedule={"steps": 3, "warmup": 0}, batch_size=1, processes=2, parallel="fsdp")
     assert launch_training(config, data, run) == 0
     assert read_metrics(run)["failed_samples"][-1] in (2, 3, 4)
     log = (run / "log.txt").read_text()
@@ -182,12 +163,3 @@ def _ancestors(pid: int) -> list[int]:
             break
         ancestors.append(pid)
     return ancestors
-
-
-def _assert_equal_weights(run: Path, expected: Path) -> None:
-    mine, theirs = newest_checkpoint(run), newest_checkpoint(expected)
-    assert mine is not None
-    assert theirs is not None
-    weights, reference = load_file(mine / "model.safetensors"), load_file(theirs / "model.safetensors")
-    assert weights.keys() == reference.keys()
-    assert all(torch.equal(weights[name], reference[name]) for name in reference)
