@@ -1,5 +1,6 @@
 """What an operator does in the web UI: partitions, why one failed, its second run, the weekly schedule."""
 
+import contextlib
 import re
 import shutil
 from collections.abc import Iterator
@@ -17,6 +18,8 @@ from tests.assets_defs.tiny import PROJECT, launch, wait_for_end, wait_until, wr
 pytestmark = needs_browser
 playwright = pytest.importorskip("playwright.sync_api")
 pytest.importorskip("tokenizer_rs")
+
+OPENINGS = 12
 
 
 @dataclass(frozen=True)
@@ -102,8 +105,7 @@ def test_a_failed_partition_says_why_and_is_run_again(
     dialog.get_by_text(re.compile("^lasting: .*mend the cause, then re-execute$")).wait_for()
     dialog.get_by_role("button", name="Done").click()
 
-    page.get_by_role("button", name="Re-execute all").locator("xpath=..").locator("button").last.click()
-    page.get_by_role("menuitem", name="From failure").click()
+    run_again_from_failure(page)
     page.wait_for_url(lambda url: "/runs/" in url and failed.run_id not in url)
     page.get_by_text("RUN_SUCCESS").first.wait_for()
     with dg.DagsterInstance.from_config(str(platform.home)) as instance:
@@ -114,6 +116,19 @@ def test_a_failed_partition_says_why_and_is_run_again(
     page.goto(f"{base}/assets/raw_meshes?view=partitions")
     page.get_by_text("Failed (0)").wait_for()
     page.get_by_text(f"Materialized ({len(platform.partitions)})").wait_for()
+
+
+def run_again_from_failure(page: "playwright.Page") -> None:
+    """Choose it from the menu, which closes where the page draws itself anew before the click arrives."""
+    opener = page.get_by_role("button", name="Re-execute all").locator("xpath=..").locator("button").last
+    choice = page.get_by_role("menuitem", name="From failure")
+    for _ in range(OPENINGS):
+        if not choice.is_visible():
+            opener.click()
+        with contextlib.suppress(playwright.TimeoutError):
+            choice.click(timeout=10_000)
+            return
+    raise AssertionError("the menu of re-executions does not stay open")
 
 
 def materialize(page: "playwright.Page", base: str, platform: Platform, key: str) -> dg.DagsterRun:
