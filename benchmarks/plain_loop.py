@@ -5,8 +5,6 @@
 families, one of them not decoded, no comparison of candidate pairs, and it writes nothing.
 """
 
-import hashlib
-from itertools import permutations, product
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +12,9 @@ import numpy as np
 import pymeshlab
 import trimesh
 from numpy.typing import NDArray
+from plain_descriptor import describe
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
-from scipy.special import sph_harm_y
 
 BITS = (7, 8, 9, 10)
 SLIVER = 0.1
@@ -37,7 +35,7 @@ def load_and_measure(path: Path) -> dict[str, Any] | None:
             **shape(mesh),
             **quantization(vertices, faces),
             **tokens(vertices, faces),
-            **describe(mesh.vertices, mesh.faces),
+            "description": describe(mesh.vertices, mesh.faces),
         }
     except Exception:  # trimesh and pymeshlab raise anything on a damaged file
         return None
@@ -210,43 +208,3 @@ def edgerunner(grid: list[list[int]], faces: list[list[int]]) -> list[int]:
                 written.append(0 if has_right else 1)
                 stack.append((right if has_right else left, False))
     return written
-
-
-def describe(vertices: Points, faces: Faces) -> dict[str, Any]:
-    """The canonical hash and the descriptor of the search for duplicates, in numpy and scipy."""
-    return {"geometry_hash": canonical_hash(vertices, faces), "descriptor": descriptor(vertices, faces)}
-
-
-def canonical_hash(vertices: Points, faces: Faces) -> str:
-    """The least of the sorted triangles in 48 poses on a grid."""
-    low, high = vertices.min(axis=0), vertices.max(axis=0)
-    grid = np.rint((vertices - (low + high) / 2) * (1024 / (high - low).max())).astype(np.int64)
-    poses = []
-    for axes in permutations(range(3)):
-        for signs in product((1, -1), repeat=3):
-            codes = (grid[:, axes] * signs + 512) @ [1 << 22, 1 << 11, 1]
-            triangles = np.sort(codes[faces], axis=1)
-            poses.append(triangles[np.lexsort(triangles.T[::-1])].tobytes())
-    return hashlib.sha256(min(poses)).hexdigest()
-
-
-def descriptor(vertices: Points, faces: Faces) -> Points:
-    """Lengths of spherical harmonics of points on the surface, in nine shells of radius."""
-    points, _ = trimesh.sample.sample_surface(trimesh.Trimesh(vertices, faces, process=False), 16384, seed=0)
-    points = points - points.mean(axis=0)
-    radii = np.linalg.norm(points, axis=1)
-    place = np.minimum(radii / np.sqrt((radii**2).mean()) / 0.3, 8)
-    shell = np.minimum(place.astype(int), 7)
-    weights = np.zeros((len(points), 9))
-    share = np.cos(np.pi / 2 * (place - shell)) ** 2
-    weights[np.arange(len(points)), shell] = share
-    weights[np.arange(len(points)), shell + 1] = 1 - share
-    polar = np.arccos(np.clip(points[:, 2] / np.maximum(radii, 1e-300), -1, 1))
-    azimuth = np.arctan2(points[:, 1], points[:, 0])
-    lengths = []
-    for degree in range(9):
-        orders = np.arange(degree + 1)[:, None]
-        values = sph_harm_y(degree, orders, polar, azimuth) @ weights
-        squares = np.abs(values) ** 2 * np.where(orders > 0, 2, 1)
-        lengths.append(np.sqrt(squares.sum(axis=0) / (2 * degree + 1)))
-    return np.concatenate(lengths) / len(points)
