@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from model.layers.packing import Packing
 from model.layers.slots import Places, SlotCache
 
 HEAD_WIDTH = 64
@@ -74,15 +75,28 @@ class CausalCosineAttention(nn.Module):
         self.to_v = nn.Linear(width, heads * HEAD_WIDTH, bias=False)
         self.to_out = nn.Linear(heads * HEAD_WIDTH, width, bias=False)
 
-    def forward(self, x_BTD: Tensor, cache: SlotCache | None = None, places: Places | None = None) -> Tensor:
+    def forward(
+        self,
+        x_BTD: Tensor,
+        cache: SlotCache | None = None,
+        places: Places | None = None,
+        packing: Packing | None = None,
+    ) -> Tensor:
         """Attend from each token to itself and those before it; (B, T, D) to (B, T, D).
 
-        With a cache and places, ``x_BTD`` holds the next token of each slot.
+        With a cache and places, ``x_BTD`` holds the next token of each slot; with a packing, all rows as one.
         """
         q_BHTE = unit_length(split_heads(self.to_q(x_BTD), self.heads))
         k_BHSE = unit_length(split_heads(self.to_k(x_BTD), self.heads))
         v_BHSE = split_heads(self.to_v(x_BTD), self.heads)
         is_seen_B11S = None
+        if packing is not None:
+            rows = zip(packing.rows(q_BHTE), packing.rows(k_BHSE), packing.rows(v_BHSE), strict=True)
+            attended = [
+                functional.scaled_dot_product_attention(q, k, v, is_causal=True, scale=SCORE_SCALE)
+                for q, k, v in rows
+            ]
+            return self.to_out(merge_heads(packing.join(attended)))
         if cache is not None and places is not None:
             k_BHSE, v_BHSE = cache.write(k_BHSE, v_BHSE, places)
             is_seen_B11S = places.is_seen
@@ -123,9 +137,20 @@ class CosineCrossAttention(nn.Module):
         k_BHSE = unit_length(torch.cat([memory_keys_BHME, k_BHSE], dim=2))
         return k_BHSE, torch.cat([memory_values_BHME, v_BHSE], dim=2)
 
-    def forward(self, x_BTD: Tensor, keys_values_BHSE: tuple[Tensor, Tensor]) -> Tensor:
-        """Attend from each token to all of ``keys_values(context)``; (B, T, D) to (B, T, D)."""
+    def forward(
+        self, x_BTD: Tensor, keys_values_BHSE: tuple[Tensor, Tensor], packing: Packing | None = None
+    ) -> Tensor:
+        """Attend from each token to all of ``keys_values(context)``; (B, T, D) to (B, T, D).
+
+        With a packing, ``x_BTD`` holds all rows as one, and each attends to its own context.
+        """
         k_BHSE, v_BHSE = keys_values_BHSE
         q_BHTE = unit_length(split_heads(self.to_q(x_BTD), self.heads))
+        if packing is not None:
+            rows = zip(packing.rows(q_BHTE), k_BHSE.split(1), v_BHSE.split(1), strict=True)
+            attended = [
+                functional.scaled_dot_product_attention(q, k, v, scale=SCORE_SCALE) for q, k, v in rows
+            ]
+            return self.to_out(merge_heads(packing.join(attended)))
         y_BHTE = functional.scaled_dot_product_attention(q_BHTE, k_BHSE, v_BHSE, scale=SCORE_SCALE)
         return self.to_out(merge_heads(y_BHTE))

@@ -23,6 +23,7 @@ from torch.utils.checkpoint import checkpoint
 
 from model.layers.attention import CausalCosineAttention, CosineCrossAttention
 from model.layers.feed_forward import GatedFeedForward
+from model.layers.packing import Packing
 from model.layers.point_encoder import PointEncoder
 from model.layers.slots import Places, SlotCache
 from model.silksong import generate as generation
@@ -50,11 +51,15 @@ class DecoderBlock(nn.Module):
         context: Tensor | tuple[Tensor, Tensor],
         cache: SlotCache | None = None,
         places: Places | None = None,
+        packing: Packing | None = None,
     ) -> Tensor:
-        """Update (B, T, D) from the context (B, S, C), or from what ``keys_values(context)`` made of it."""
+        """Update (B, T, D) from the context (B, S, C), or from what ``keys_values(context)`` made of it.
+
+        With a packing, (1, T, D) holds the rows of B contexts.
+        """
         keys_values_BHSE = self.keys_values(context) if isinstance(context, Tensor) else context
-        x_BTD = x_BTD + self.self_attention(self.self_norm(x_BTD), cache, places)
-        x_BTD = x_BTD + self.cross_attention(self.cross_norm(x_BTD), keys_values_BHSE)
+        x_BTD = x_BTD + self.self_attention(self.self_norm(x_BTD), cache, places, packing)
+        x_BTD = x_BTD + self.cross_attention(self.cross_norm(x_BTD), keys_values_BHSE, packing)
         return x_BTD + self.feed_forward(self.feed_forward_norm(x_BTD))
 
     def keys_values(self, context_BSC: Tensor) -> tuple[Tensor, Tensor]:
@@ -164,15 +169,17 @@ class SilksongModel(nn.Module):
         start_B1D = self.start_vector.expand(len(tokens_BN), 1, -1)
         return torch.cat([start_B1D, self.embed(tokens_BN).to(start_B1D.dtype)], dim=1)
 
-    def hidden(self, tokens_BN: Tensor, condition_BSC: Tensor) -> Tensor:
-        """Output of the final norm (B, N + 1, D)."""
+    def hidden(self, tokens_BN: Tensor, condition_BSC: Tensor, packing: Packing | None = None) -> Tensor:
+        """Output of the final norm (B, N + 1, D); with a packing of it, only what is read (1, T, D)."""
         x_BTD = self.embed_with_start(tokens_BN)
+        if packing is not None:
+            x_BTD = packing.pack(x_BTD)
         recompute = self.recompute_activations and torch.is_grad_enabled()
         for block in self.decoder_blocks():
             if recompute:
-                x_BTD = checkpoint(block, x_BTD, condition_BSC, use_reentrant=False)
+                x_BTD = checkpoint(block, x_BTD, condition_BSC, None, None, packing, use_reentrant=False)
             else:
-                x_BTD = block(x_BTD, condition_BSC)
+                x_BTD = block(x_BTD, condition_BSC, packing=packing)
         return self.final_norm(x_BTD)
 
     def step(
@@ -207,11 +214,13 @@ class SilksongModel(nn.Module):
     def token_loss_sum(self, tokens_BN: Tensor, condition_BSC: Tensor) -> tuple[Tensor, Tensor]:
         """Summed negative log-likelihood (nats) and the number of labels.
 
-        Sum both across ranks before dividing to weigh every token alike.
+        Padding is not computed: the rows are packed. Sum both results across ranks before dividing to weigh
+        every token alike.
         """
         labels_BT = labels_of(tokens_BN, self.config.eos_id)
-        hidden_BTD = self.hidden(labels_BT[:, :-1], condition_BSC)
-        return chunked_cross_entropy(hidden_BTD, self.head, labels_BT)
+        packing = Packing.of(labels_BT != PADDING)
+        hidden_1TD = self.hidden(labels_BT[:, :-1], condition_BSC, packing)
+        return chunked_cross_entropy(hidden_1TD, self.head, packing.pack(labels_BT))
 
     def loss(self, tokens_BN: Tensor, condition_BSC: Tensor) -> Tensor:
         """Mean negative log-likelihood (nats) over all labels of the batch, EOS included (scalar)."""

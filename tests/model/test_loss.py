@@ -62,6 +62,19 @@ def test_padding_has_no_influence(batch: tuple[Tensor, Tensor]) -> None:
     assert count == sum(part for _, part in alone) == 12 + 1 + 1 + 1 + 20 + 1
 
 
+def test_packed_rows_learn_what_padded_ones_do(batch: tuple[Tensor, Tensor]) -> None:
+    model, (tokens, points) = tiny_model(), batch
+    shapes: list[torch.Size] = []
+    model.final_norm.register_forward_hook(lambda module, inputs, output: shapes.append(output.shape))
+    packed = gradients(model, model.loss(tokens, model.condition(points)))
+    labels = labels_of(tokens, model.config.eos_id)
+    logits = model(labels[:, :-1], model.condition(points))
+    loss = functional.cross_entropy(logits.transpose(1, 2), labels, ignore_index=-1)
+    for actual, wanted in zip(packed, gradients(model, loss), strict=True):
+        torch.testing.assert_close(actual, wanted)
+    assert [tuple(shape[:2]) for shape in shapes] == [(1, 13 + 2 + 21), (3, 21)]
+
+
 def test_recomputation_changes_nothing(batch: tuple[Tensor, Tensor]) -> None:
     model, (tokens, points) = tiny_model(), batch
     plain = gradients(model, model.loss(tokens, model.condition(points)))
