@@ -8,6 +8,7 @@ import pytest
 import tokenizer_rs
 import trimesh
 from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from pipelines.reading import read_mesh
 from tests.shared_data import shared_path
@@ -211,6 +212,9 @@ def test_all_tokenizers_at_once_give_what_each_gives():
         lambda v, f: tokenizer_rs.crossing_faces(v, f, 10),
         lambda v, f: tokenizer_rs.quantization_damage(v, f, [7]),
         lambda v, f: tokenizer_rs.vertex_distance((v, f), box()),
+        lambda v, f: tokenizer_rs.describe_shape(v, f),
+        lambda v, f: tokenizer_rs.canonical_triangles(v, f),
+        lambda v, f: tokenizer_rs.pre_clean(v, f),
     ],
 )
 def test_what_is_no_mesh_is_refused(call):
@@ -227,3 +231,32 @@ def test_faults_of_the_damage():
         tokenizer_rs.quantization_damage(np.ones((3, 3)), [[0, 1, 2]], [7])
     assert caught.value.code == "ZERO_EXTENT"
     assert not tokenizer_rs.crossing_faces(np.ones((3, 3)), [[0, 1, 2]], 10).any()
+
+
+@given(st.integers(0, 2**32 - 1))
+@settings(max_examples=60, deadline=None)
+def test_any_finite_soup_is_cleaned_and_described(seed):
+    random = np.random.default_rng(seed)
+    scale = 10.0 ** random.integers(-320, 308)
+    vertices = random.integers(-3, 4, (random.integers(1, 30), 3)) * scale
+    faces = random.integers(0, len(vertices), (random.integers(0, 40), 3))
+    cleaned, left = tokenizer_rs.pre_clean(vertices, faces)
+    assert len(cleaned) <= len(vertices)
+    assert len(left) <= len(faces)
+    assert {tuple(v) for v in cleaned.tolist()} <= {tuple(v) for v in vertices.tolist()}
+    triangles = tokenizer_rs.canonical_triangles(vertices, faces)
+    assert triangles.shape == faces.shape
+    assert (np.diff(triangles.astype(np.int64), axis=1) >= 0).all()
+    described = tokenizer_rs.describe_shape(vertices, faces)
+    if described is not None:
+        lengths, landmarks = described
+        assert (lengths.shape, lengths.dtype) == ((85,), np.uint16)
+        assert 0 < len(landmarks) <= len(np.unique(faces))
+
+
+def test_components_are_numbered_by_their_lowest_faces():
+    faces = [[7, 8, 9], [0, 1, 2], [1, 0, 3], [0, 1, 4], [9, 8, 5], [2, 6, 10]]
+    assert tokenizer_rs.edge_components(faces).tolist() == [0, 1, 1, 1, 0, 2]
+    assert tokenizer_rs.edge_components(np.zeros((0, 3), dtype=int)).shape == (0,)
+    with pytest.raises(tokenizer_rs.MeshError):
+        tokenizer_rs.edge_components([[0, 1, -1]])
