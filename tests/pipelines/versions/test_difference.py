@@ -45,7 +45,7 @@ CASES = {
     "a new file": (None, row(), CONTENT, "added", "NEW_FILE"),
     "a new file that is rejected": (None, row("mesh_table/LOAD"), CONTENT, "rejected", "NEW_FILE"),
     "a file gone": (row(), None, EVERYTHING, "removed", "FILE_GONE"),
-    "a rejected file gone": (row("tokens/RING"), None, CONTENT, "rejected", "FILE_GONE"),
+    "a rejected file gone": (row("tokens/LAYER_VERTEX_LIMIT"), None, CONTENT, "rejected", "FILE_GONE"),
     "new bytes": (row(), row(sha256="bb"), EVERYTHING, "changed", "BYTES_CHANGED"),
     "new bytes that do not load": (
         row(),
@@ -64,7 +64,13 @@ CASES = {
     "another tokenizer": (row(), row(), TOKENIZER, "changed", "TOKENIZER_CHANGED"),
     "a newer tokenizer": (row(), row(), NEW_WHEEL, "changed", "TOKENIZER_CHANGED"),
     "a newer stage of tokens": (row(), row(), NEW_STAGE, "changed", "TOKENIZER_CHANGED"),
-    "a tokenizer that takes it": (row("tokens/RING"), row(), EVERYTHING, "added", "TOKENIZER_CHANGED"),
+    "a tokenizer that takes it": (
+        row("tokens/LAYER_VERTEX_LIMIT"),
+        row(),
+        EVERYTHING,
+        "added",
+        "TOKENIZER_CHANGED",
+    ),
     "a tokenizer by which a rule drops it": (
         *(row(), row("curated/RULE_TOKENS"), EVERYTHING, "removed", "TOKENIZER_CHANGED"),
     ),
