@@ -51,7 +51,7 @@ class StageWork(ABC):
     stage: ClassVar[str]
     keeps_failures: ClassVar[bool] = False
     """Whether an item that fails is a row of the table as well, and nothing is rejected."""
-    imports: ClassVar[tuple[str, ...]]
+    imports: tuple[str, ...]
     """Modules that `function` needs in a worker."""
     unexpected: ClassVar[Reason]
     """Reason of an item on which `function` raises anything but ItemError."""

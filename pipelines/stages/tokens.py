@@ -70,7 +70,7 @@ def build_tokens(
 
 class _CleanAndTokenize(StageWork):
     stage = Stage.TOKENS
-    imports = ("pipelines.mesh_steps", "tokenizer_rs")
+    imports: tuple[str, ...] = ("pipelines.mesh_steps", "tokenizer_rs")
     unexpected = Reason.INTERNAL
 
     def __init__(self, data: DataFolder, settings: CurationSettings):
@@ -79,6 +79,8 @@ class _CleanAndTokenize(StageWork):
         self.tokenizer = settings.tokenizer
         self.faces_limit = settings.faces_limit
         self.decimate = settings.decimate
+        if settings.decimate is not None:
+            self.imports = (*self.imports, "pymeshlab")
         self.settings = {
             "decimate": settings.decimate and settings.decimate.model_dump(),
             "tokenizer": settings.tokenizer.model_dump(),
