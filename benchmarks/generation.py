@@ -24,9 +24,8 @@ from typing import TypeVar
 import numpy as np
 import torch
 from torch import Tensor
-from torch.nn import functional
 
-from model.layers.attention import SCORE_SCALE, merge_heads, split_heads, unit_length
+from model.layers.attention import attend, merge_heads, split_heads, unit_length
 from model.layers.sampling import draw, keep_top_k, keep_top_p
 from model.silksong import SilksongConfig, SilksongModel
 from model.silksong.config import PointEncoderConfig
@@ -84,7 +83,7 @@ def plain_block(
     q_1H1E, k_1HTE = unit_length(q_1H1E), unit_length(k_1HTE)
     if cache is not None:
         k_1HTE, v_1HTE = torch.cat([cache[0], k_1HTE], dim=2), torch.cat([cache[1], v_1HTE], dim=2)
-    seen_1H1E = functional.scaled_dot_product_attention(q_1H1E, k_1HTE, v_1HTE, scale=SCORE_SCALE)
+    seen_1H1E = attend(q_1H1E, k_1HTE, v_1HTE)
     x_11D = x_11D + attention.to_out(merge_heads(seen_1H1E))
     x_11D = x_11D + block.cross_attention(block.cross_norm(x_11D), block.keys_values(context_1SC))
     return x_11D + block.feed_forward(block.feed_forward_norm(x_11D)), (k_1HTE, v_1HTE)
@@ -162,12 +161,6 @@ def main() -> None:
     for name, (wall, processor) in medians.items():
         of_plain = [wall / medians["plain"][0], processor / medians["plain"][1]]
         print(f"| {name} | {wall:.0f} | {of_plain[0]:.1f} | {processor:.0f} | {of_plain[1]:.1f} |")
-
-
-def medians(rates: list[tuple[float, float]]) -> tuple[float, float]:
-    """Of wall time and of processor time."""
-    walls, processors = zip(*rates, strict=True)
-    return statistics.median(walls), statistics.median(processors)
 
 
 def arguments() -> argparse.Namespace:

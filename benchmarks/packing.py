@@ -15,13 +15,13 @@ processor time, and their ratios.
 
 import argparse
 import statistics
-import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import torch
-from generation import SIZES
+from generation import SIZES, timed
 from torch import Tensor
 from torch.nn import functional
 
@@ -56,13 +56,10 @@ def batches_of(data: Path, given: argparse.Namespace, n_ids: int) -> list[Tensor
     return batches
 
 
-def run(model: SilksongModel, batches: list[Tensor], loss_of: Loss) -> tuple[float, float, list[float]]:
-    """Wall seconds, processor seconds, and the losses of a few steps."""
+def train(model: SilksongModel, batches: list[Tensor], condition: Tensor, loss_of: Loss) -> list[float]:
+    """The losses of a few steps, which change no weight."""
     optimizer = torch.optim.AdamW(model.parameters(), lr=0.0)
-    points = torch.randn(len(batches[0]), model.config.encoder.points, 6, device=batches[0].device)
-    condition = model.condition(points).detach()
     losses = []
-    began, cpu = time.perf_counter(), time.process_time()
     for tokens_BN in batches:
         with torch.autocast(tokens_BN.device.type, torch.bfloat16, enabled=tokens_BN.is_cuda):
             loss = loss_of(model, tokens_BN, condition)
@@ -70,8 +67,7 @@ def run(model: SilksongModel, batches: list[Tensor], loss_of: Loss) -> tuple[flo
         optimizer.step()
         optimizer.zero_grad(set_to_none=True)
         losses.append(loss.detach())
-    found = [float(loss) for loss in losses]
-    return time.perf_counter() - began, time.process_time() - cpu, found
+    return [float(loss) for loss in losses]
 
 
 def main() -> None:
@@ -90,14 +86,16 @@ def main() -> None:
     torch.manual_seed(0)
     model = SilksongModel(SIZES[given.size]()).to(given.device)
     batches = batches_of(given.data, given, model.config.vocab_size)
+    points = torch.randn(given.batch, model.config.encoder.points, 6, device=given.device)
+    condition = model.condition(points).detach()
     sides: dict[str, Loss] = {"packed": SilksongModel.loss, "padded": padded_loss}
     taken: dict[str, list[tuple[float, float]]] = {name: [] for name in sides}
     for _ in range(given.rounds):
         losses = {}
         for name, loss_of in sides.items():
-            torch.manual_seed(1)
-            *times, losses[name] = run(model, batches, loss_of)
-            taken[name].append((times[0], times[1]))
+            work = partial(train, model, batches, condition, loss_of)
+            losses[name], wall, processor = timed(work, condition.device)
+            taken[name].append((wall, processor))
         if given.device == "cpu" and not np.allclose(losses["packed"], losses["padded"], atol=1e-4):
             raise SystemExit(f"the losses differ: {losses}")
     n_tokens = sum(int((tokens >= 0).sum()) for tokens in batches)

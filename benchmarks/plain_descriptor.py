@@ -7,21 +7,11 @@ from itertools import permutations, product
 import numpy as np
 from numpy.typing import NDArray
 
-DEGREES = 9
-SHELLS = 9
+from pipelines.duplicates.descriptor import DEGREES, LANDMARK_UNIT, LANDMARKS, SHELLS, UNIT
+
 OUTERMOST = 2.4
-"""Centre of the last shell, which also holds all that is farther out."""
 NORMAL_DEGREES = slice(2, DEGREES, 2)
-"""Degrees of the faces' directions: the even ones, which do not know inside from outside."""
-SIZE = SHELLS * DEGREES + len(range(DEGREES)[NORMAL_DEGREES])
-UNIT = 1 / 65535
-"""Of a stored descriptor."""
 PIECES = 16384
-"""How many pieces a surface is cut into, roughly; at least one a triangle."""
-LANDMARKS = 2048
-"""At most so many vertices are kept, the farthest from the centroid."""
-LANDMARK_UNIT = 1 / 1024
-"""Of a stored landmark, in root mean square radii."""
 _PIECES_AT_ONCE = 1 << 10
 """So many fit in the processor's cache with all their harmonics."""
 _DEGREE, _ORDER = np.tril_indices(DEGREES)
@@ -32,19 +22,8 @@ _FACES_AT_ONCE = 1 << 15
 """Of all poses that are hashed together: so many fit in the processor's cache."""
 
 
-def geometry_hash(
-    vertices: NDArray[np.float64], faces: NDArray[np.integer], mirror_images: bool = True
-) -> str:
-    """Name the triangles of a mesh (V, 3), (F, 3) as 64 hex digits.
-
-    The same for any order of vertices, faces and corners, duplicate and unused vertices, translation,
-    uniform scale, flipped faces, and the 24 rotations that map axes to axes; with `mirror_images` also for
-    reflections. Face counts stay: a face that is there twice is counted twice.
-
-    Rounding in the last digits is forgiven unless a coordinate lies within it of the border between two
-    cells, 1 / 1024 of the longest side apart; then the names differ. Meshes of equal names agree to half
-    a cell.
-    """
+def canonical_hash(vertices: NDArray[np.float64], faces: NDArray[np.integer]) -> str:
+    """What `pipelines.duplicates.geometry_hash` gives."""
     corners = vertices[faces.ravel()]
     low, high = corners.min(axis=0), corners.max(axis=0)
     longest = float((high - low).max()) or 1.0
@@ -52,7 +31,7 @@ def geometry_hash(
     codes, corner_code = np.unique(_codes(on_grid), return_inverse=True)
     indices = corner_code.reshape(-1, 3)
     cells = np.stack([codes >> 2 * _BITS, codes >> _BITS & _MASK, codes & _MASK], axis=1) - GRID // 2
-    axes, signs = _symmetries(mirror_images)
+    axes, signs = _symmetries()
     best = int(np.argmin(_pose_hashes(cells, indices, axes, signs)))
     chosen = _codes(cells[:, axes[best]] * signs[best])
     faces_in_pose = np.sort(chosen[indices], axis=1)
@@ -61,14 +40,9 @@ def geometry_hash(
 
 
 @functools.cache
-def _symmetries(mirror_images: bool) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Axis permutations (S, 3) and their signs (S, 3): 48, or the 24 of determinant 1."""
-    found = []
-    for axes in permutations(range(3)):
-        parity = np.linalg.det(np.eye(3)[list(axes)])
-        for signs in product((1, -1), repeat=3):
-            if mirror_images or parity * np.prod(signs) > 0:
-                found.append((axes, signs))
+def _symmetries() -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """The 48 axis permutations (48, 3) with their signs (48, 3)."""
+    found = list(product(permutations(range(3)), product((1, -1), repeat=3)))
     axes, signs = np.array(found).transpose(1, 0, 2)
     return axes, signs
 
@@ -109,7 +83,7 @@ def describe(
 
     Raises ValueError where its area is zero, or lost in float64.
     """
-    name = geometry_hash(vertices, faces)
+    name = canonical_hash(vertices, faces)
     # the bounding box first, so that no square of a coordinate overflows or vanishes
     used = vertices[faces.ravel()]
     low, high = used.min(axis=0), used.max(axis=0)

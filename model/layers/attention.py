@@ -7,6 +7,8 @@ Shape suffixes: B batch, T query tokens, S key tokens, D model width, C context 
 (64), M memory slots.
 """
 
+from functools import partial
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
@@ -16,6 +18,9 @@ from model.layers.slots import Places, SlotCache
 
 HEAD_WIDTH = 64
 SCORE_SCALE = 10.0
+
+attend = partial(functional.scaled_dot_product_attention, scale=SCORE_SCALE)
+"""Attention over cosine scores: queries and keys are of unit length."""
 
 
 def split_heads(x_BTD: Tensor, heads: int) -> Tensor:
@@ -89,25 +94,14 @@ class CausalCosineAttention(nn.Module):
         q_BHTE = unit_length(split_heads(self.to_q(x_BTD), self.heads))
         k_BHSE = unit_length(split_heads(self.to_k(x_BTD), self.heads))
         v_BHSE = split_heads(self.to_v(x_BTD), self.heads)
-        is_seen_B11S = None
         if packing is not None:
             rows = zip(packing.rows(q_BHTE), packing.rows(k_BHSE), packing.rows(v_BHSE), strict=True)
-            attended = [
-                functional.scaled_dot_product_attention(q, k, v, is_causal=True, scale=SCORE_SCALE)
-                for q, k, v in rows
-            ]
-            return self.to_out(merge_heads(packing.join(attended)))
-        if cache is not None and places is not None:
+            y_BHTE = packing.join([attend(q, k, v, is_causal=True) for q, k, v in rows])
+        elif cache is not None and places is not None:
             k_BHSE, v_BHSE = cache.write(k_BHSE, v_BHSE, places)
-            is_seen_B11S = places.is_seen
-        y_BHTE = functional.scaled_dot_product_attention(
-            q_BHTE,
-            k_BHSE,
-            v_BHSE,
-            attn_mask=is_seen_B11S,
-            is_causal=is_seen_B11S is None,
-            scale=SCORE_SCALE,
-        )
+            y_BHTE = attend(q_BHTE, k_BHSE, v_BHSE, attn_mask=places.is_seen)
+        else:
+            y_BHTE = attend(q_BHTE, k_BHSE, v_BHSE, is_causal=True)
         return self.to_out(merge_heads(y_BHTE))
 
 
@@ -148,9 +142,7 @@ class CosineCrossAttention(nn.Module):
         q_BHTE = unit_length(split_heads(self.to_q(x_BTD), self.heads))
         if packing is not None:
             rows = zip(packing.rows(q_BHTE), k_BHSE.split(1), v_BHSE.split(1), strict=True)
-            attended = [
-                functional.scaled_dot_product_attention(q, k, v, scale=SCORE_SCALE) for q, k, v in rows
-            ]
-            return self.to_out(merge_heads(packing.join(attended)))
-        y_BHTE = functional.scaled_dot_product_attention(q_BHTE, k_BHSE, v_BHSE, scale=SCORE_SCALE)
+            y_BHTE = packing.join([attend(q, k, v) for q, k, v in rows])
+        else:
+            y_BHTE = attend(q_BHTE, k_BHSE, v_BHSE)
         return self.to_out(merge_heads(y_BHTE))

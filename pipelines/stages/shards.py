@@ -1,8 +1,8 @@
 """Last stage: WebDataset tars of the curated meshes, and where in them each sample lies. -> shards
 
-Tars are for exchange: any WebDataset reader takes them. They are written by the standard library, since
-`webdataset` imports torch. The index is for training, which reads a member
-by position, `os.pread(tar, tokens_size, tokens_offset)`, in an order of its own.
+Tars are for exchange: any WebDataset reader takes them. (The standard library writes them: `webdataset`
+imports torch.) The index is for training, which reads a member by position,
+`os.pread(tar, tokens_size, tokens_offset)`, in an order of its own.
 
 One sample: <mesh_id>.tokens.npy (uint16), <mesh_id>.vertices.npy (float32 (V, 3)),
 <mesh_id>.faces.npy (int32 (F, 3)), <mesh_id>.json (provenance, licence, statistics).

@@ -47,6 +47,11 @@ impl Aabb {
         [0, 1, 2].map(|axis| (self.high[axis] - self.low[axis]).max(0.0))
     }
 
+    /// Length of the longest side.
+    pub fn longest(&self) -> f64 {
+        self.extents().into_iter().fold(0.0, f64::max)
+    }
+
     /// Its centre; halves first, so that the sum of two large numbers cannot overflow.
     pub fn centre(&self) -> [f64; 3] {
         [0, 1, 2].map(|axis| self.low[axis] / 2.0 + self.high[axis] / 2.0)

@@ -52,7 +52,7 @@ pub fn canonical_triangles(mesh: &TriangleMesh, mirror_images: bool) -> Result<V
 fn cells_and_faces(mesh: &TriangleMesh) -> (Vec<[i32; 3]>, Vec<Face>) {
     let corners = mesh.faces.as_flattened().iter();
     let bounds = Aabb::around(corners.map(|&v| &mesh.vertices[v as usize]));
-    let longest = bounds.extents().into_iter().fold(0.0, f64::max);
+    let longest = bounds.longest();
     let scale = f64::from(GRID) / if longest > 0.0 { longest } else { 1.0 };
     let centre = bounds.centre();
     let cell = |p: &[f64; 3]| {

@@ -4,6 +4,7 @@ use crate::measure::bvh::Aabb;
 use crate::measure::distance::{dot, minus, Surface};
 use crate::measure::topology::weld;
 use crate::mesh::clean::{first_of_equal, has_repeated_corner, sorted};
+use crate::mesh::compact::used_vertices;
 use crate::mesh::normalize::{normalize, BOUND};
 use crate::mesh::quantize::{dequantize, quantize};
 use crate::mesh::Face;
@@ -83,10 +84,7 @@ fn damage(
         };
     }
     let moved: Vec<[f64; 3]> = bins.iter().map(|p| dequantize(p, resolution)).collect();
-    let mut is_used = vec![false; moved.len()];
-    left.as_flattened()
-        .iter()
-        .for_each(|&v| is_used[v as usize] = true);
+    let is_used = used_vertices(moved.len(), &left);
     // A vertex is no farther from the other surface than from where it went, or came from.
     let shift = |v: usize| {
         let by = minus(&mesh.vertices[v], &moved[v]);

@@ -3,6 +3,7 @@
 use crate::mesh::clean::{
     first_of_equal, has_repeated_corner, repeated_faces, sorted, triangle_area,
 };
+use crate::mesh::compact::used_vertices;
 use crate::mesh::half_edge::{HalfEdges, CROWDED, NONE};
 use crate::mesh::incidence::Incidence;
 use crate::mesh::Face;
@@ -50,11 +51,10 @@ pub fn measure(mesh: &TriangleMesh) -> Result<Topology> {
         ..Topology::default()
     };
 
-    let mut is_used = vec![false; positions.len()];
+    let is_used = used_vertices(positions.len(), &faces);
     let mut sets = UnionFind::new(positions.len());
     for face in &faces {
         sets.union_group(face);
-        face.iter().for_each(|&v| is_used[v as usize] = true);
     }
     let used = || (0..positions.len() as u32).filter(|&v| is_used[v as usize]);
     topology.vertices = used().count();

@@ -1,6 +1,7 @@
 //! Triangle meshes: on the integer grid, cleaned, connected.
 
 pub mod clean;
+pub mod compact;
 pub mod components;
 pub mod face_edges;
 pub mod grid_mesh;

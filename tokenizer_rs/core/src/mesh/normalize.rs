@@ -1,6 +1,7 @@
 //! Moves a mesh into the cube that tokenizers take.
 
 use super::TriangleMesh;
+use crate::measure::bvh::Aabb;
 use crate::{MeshError, Result};
 
 /// Half the side of the cube that a mesh is made to fill (Mesh Silksong, arXiv 2507.02477).
@@ -11,23 +12,15 @@ pub const BOUND: f64 = 0.95;
 /// All vertices count for the box, whether a face uses them or not. Refuses a box that is a point, or so
 /// small that its inverse is not finite.
 pub fn normalize(mesh: &mut TriangleMesh, bound: f64) -> Result<()> {
-    let mut low = [f64::INFINITY; 3];
-    let mut high = [f64::NEG_INFINITY; 3];
-    for vertex in &mesh.vertices {
-        for axis in 0..3 {
-            low[axis] = low[axis].min(vertex[axis]);
-            high[axis] = high[axis].max(vertex[axis]);
-        }
-    }
-    let longest = (0..3).map(|a| high[a] - low[a]).fold(0.0, f64::max);
+    let bounds = Aabb::around(&mesh.vertices);
+    let longest = bounds.longest();
     if !(longest > f64::MIN_POSITIVE && longest.is_finite()) {
         return Err(MeshError::ZeroExtent {
             n_vertices: mesh.vertices.len(),
         });
     }
     let scale = 2.0 * bound / longest;
-    // Halves first, so that the sum of two large numbers cannot overflow.
-    let centre = [0, 1, 2].map(|a| low[a] / 2.0 + high[a] / 2.0);
+    let centre = bounds.centre();
     for vertex in &mut mesh.vertices {
         for axis in 0..3 {
             vertex[axis] = (vertex[axis] - centre[axis]) * scale;

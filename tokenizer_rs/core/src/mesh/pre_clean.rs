@@ -1,6 +1,7 @@
 //! What a mesh goes through before it is put on a grid: MeshLab's usual cleaning filters, in one pass.
 
 use super::clean::{first_of_equal, has_repeated_corner, sorted};
+use super::compact::{keep_vertices, used_vertices};
 use super::radix_sort::sort_by_key;
 use super::{Face, TriangleMesh};
 use crate::measure::bvh::Aabb;
@@ -20,57 +21,31 @@ pub const MERGE_SHARE: f64 = 1e-4;
 /// `INVALID_INPUT` for corners that do not exist and coordinates that are not finite.
 pub fn pre_clean(mesh: &TriangleMesh) -> Result<TriangleMesh> {
     mesh.check()?;
-    let used = without_unused(mesh);
-    let centre_of = merged(&used.vertices);
-    let mut faces: Vec<Face> = (used.faces.iter())
-        .map(|face| face.map(|v| centre_of[v as usize]))
-        .filter(|face| !has_repeated_corner(face))
-        .collect();
+    let (mut vertices, mut faces) = (mesh.vertices.clone(), mesh.faces.clone());
+    let is_used = used_vertices(vertices.len(), &faces);
+    keep_vertices(&mut vertices, &mut faces, &is_used);
+    let centre_of = merged(&vertices);
+    for v in faces.as_flattened_mut() {
+        *v = centre_of[*v as usize];
+    }
+    faces.retain(|face| !has_repeated_corner(face));
     keep_last_of_equal(&mut faces);
-    faces.retain(|face| has_area(&face.map(|v| used.vertices[v as usize])));
-    let is_kept: Vec<bool> = (0..).zip(&centre_of).map(|(v, &c)| v == c).collect();
-    Ok(kept(&used.vertices, &faces, &is_kept))
-}
-
-fn without_unused(mesh: &TriangleMesh) -> TriangleMesh {
-    let mut is_used = vec![false; mesh.vertices.len()];
-    let corners = mesh.faces.as_flattened();
-    corners.iter().for_each(|&v| is_used[v as usize] = true);
-    kept(&mesh.vertices, &mesh.faces, &is_used)
-}
-
-/// The vertices that are kept, in order, and faces that name them.
-fn kept(vertices: &[[f64; 3]], faces: &[Face], is_kept: &[bool]) -> TriangleMesh {
-    let mut number = vec![0; vertices.len()];
-    let mut left = Vec::with_capacity(vertices.len());
-    for ((number, vertex), _) in (number.iter_mut().zip(vertices).zip(is_kept)).filter(|(_, &k)| k)
-    {
-        *number = left.len() as u32;
-        left.push(*vertex);
-    }
-    TriangleMesh {
-        vertices: left,
-        faces: faces
-            .iter()
-            .map(|f| f.map(|v| number[v as usize]))
-            .collect(),
-    }
+    faces.retain(|face| has_area(&face.map(|v| vertices[v as usize])));
+    let is_centre: Vec<bool> = (0..).zip(&centre_of).map(|(v, &c)| v == c).collect();
+    keep_vertices(&mut vertices, &mut faces, &is_centre);
+    Ok(TriangleMesh { vertices, faces })
 }
 
 /// For each vertex the one that takes it in, perhaps itself.
 fn merged(vertices: &[[f64; 3]]) -> Vec<u32> {
     let bounds = Aabb::around(vertices);
-    let extents = bounds.extents();
-    let longest = extents.into_iter().fold(0.0, f64::max);
+    let longest = bounds.longest();
     if !(longest > 0.0 && longest.is_finite()) {
         return vec![0; vertices.len()]; // all in one point, or farther apart than numbers reach
     }
     // In units of the longest side no square can overflow or vanish.
-    let diagonal = extents
-        .iter()
-        .map(|x| (x / longest).powi(2))
-        .sum::<f64>()
-        .sqrt();
+    let shares = bounds.extents().map(|x| x / longest);
+    let diagonal = dot(&shares, &shares).sqrt();
     let reach = MERGE_SHARE * diagonal;
     let places: Vec<[f64; 3]> = vertices
         .iter()

@@ -1,6 +1,7 @@
 //! Triangles as they are collected from a file, and the checks that every format needs at the end.
 
 use super::{LoadedMesh, ReadLimits};
+use crate::mesh::compact::{keep_vertices, used_vertices};
 use crate::mesh::Face;
 use crate::{MeshError, Result, TriangleMesh};
 
@@ -58,7 +59,8 @@ impl Triangles {
                 n_vertices: n_before,
             });
         }
-        drop_unreferenced(&mut self.vertices, &mut self.faces);
+        let is_used = used_vertices(n_before, &self.faces);
+        keep_vertices(&mut self.vertices, &mut self.faces, &is_used);
         check_finite(&self.vertices)?;
         Ok(LoadedMesh {
             n_unreferenced: n_before - self.vertices.len(),
@@ -101,34 +103,6 @@ pub fn check_finite(vertices: &[[f64; 3]]) -> Result<()> {
             total: vertices.len(),
             first,
         }),
-    }
-}
-
-/// Removes vertices that no face uses, keeping the order; the indices are in range.
-fn drop_unreferenced(vertices: &mut Vec<[f64; 3]>, faces: &mut [Face]) {
-    let mut is_used = vec![false; vertices.len()];
-    for &v in faces.as_flattened() {
-        is_used[v as usize] = true;
-    }
-    if is_used.iter().all(|&used| used) {
-        return;
-    }
-    let mut next = 0;
-    let new_index: Vec<u32> = is_used
-        .iter()
-        .map(|&used| {
-            let index = next;
-            next += u32::from(used);
-            index
-        })
-        .collect();
-    let mut position = 0;
-    vertices.retain(|_| {
-        position += 1;
-        is_used[position - 1]
-    });
-    for v in faces.as_flattened_mut() {
-        *v = new_index[*v as usize];
     }
 }
 

@@ -12,6 +12,7 @@ use std::f64::consts::FRAC_PI_2;
 
 use crate::measure::bvh::Aabb;
 use crate::measure::distance::{cross, dot, minus};
+use crate::mesh::compact::used_vertices;
 use crate::{Result, TriangleMesh};
 pub use harmonics::DEGREES;
 use harmonics::{coefficients, Coefficients, Direction};
@@ -86,7 +87,7 @@ impl Surface {
     fn of(mesh: &TriangleMesh) -> Option<Self> {
         let used = || mesh.faces.as_flattened().iter().map(|&v| v as usize);
         let bounds = Aabb::around(used().map(|v| &mesh.vertices[v]));
-        let longest = bounds.extents().into_iter().fold(0.0, f64::max);
+        let longest = bounds.longest();
         if !(longest > f64::MIN_POSITIVE && longest.is_finite()) {
             return None;
         }
@@ -191,9 +192,7 @@ fn direction_lengths(surface: &Surface) -> impl Iterator<Item = f64> {
 /// Distinct vertices that a face uses, the farthest first; the same for any order of vertices and faces.
 fn landmarks(mesh: &TriangleMesh, surface: &Surface, radius: f64) -> Vec<[i16; 3]> {
     let unit = radius * LANDMARK_UNIT;
-    let mut is_used = vec![false; mesh.vertices.len()];
-    let corners = mesh.faces.as_flattened();
-    corners.iter().for_each(|&v| is_used[v as usize] = true);
+    let is_used = used_vertices(mesh.vertices.len(), &mesh.faces);
     let mut points: Vec<[i32; 3]> = (mesh.vertices.iter().zip(is_used))
         .filter(|&(_, is_used)| is_used)
         .map(|(position, _)| {
