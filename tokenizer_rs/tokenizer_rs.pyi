@@ -27,6 +27,7 @@ __all__ = [
     "Tokenizer",
     "__version__",
     "adaptive_bits",
+    "best_alignment",
     "canonical_triangles",
     "crossing_faces",
     "describe_shape",
@@ -619,6 +620,15 @@ def describe_shape(
     the degrees 2, 4, 6 and 8 (Kazhdan, Funkhouser, Rusinkiewicz 2003). Then landmarks (L, 3): the distinct
     vertices from the centroid in 1/1024 of the root mean square radius, the farthest first, at most 2048.
     None for a mesh without area.
+    """
+
+def best_alignment(points: ArrayLike, others: ArrayLike, tolerance: float) -> NDArray[np.float64] | None:
+    """An orthogonal matrix (3, 3) for which most of some of `points @ matrix` lie on one of the others.
+
+    Points (N, 3) and others (M, 3) are in units of their root mean square distance from the origin, the
+    farthest first; on a point is what is nearer to it than `tolerance`. Rotations and reflections are tried
+    that bring two of the points to two of the others. None where there are no such two. Raises MeshError
+    (INVALID_INPUT) for coordinates that are not finite.
     """
 
 def canonical_triangles(

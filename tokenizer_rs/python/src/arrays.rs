@@ -13,19 +13,20 @@ pub type MeshArrays<'py> = (Bound<'py, PyArray2<f64>>, Bound<'py, PyArray2<i32>>
 
 /// An owned mesh from two arrays: (V, 3) of real numbers and (F, 3) of whole numbers, of any dtype.
 pub fn mesh_from(vertices: &Bound<'_, PyAny>, faces: &Bound<'_, PyAny>) -> PyResult<TriangleMesh> {
-    let vertices = converted(vertices, "vertices", &[3], "fiu", "float64")?;
-    let vertices: PyReadonlyArray2<f64> = vertices.extract()?;
-    let n_vertices = vertices.shape()[0];
-    let corners = faces_from(faces, n_vertices as i64)?;
-    let rows = vertices.as_array();
-    let positions = rows
+    let vertices = points_from(vertices, "vertices")?;
+    let faces = faces_from(faces, vertices.len() as i64)?;
+    Ok(TriangleMesh { vertices, faces })
+}
+
+/// Owned positions from an array (N, 3) of real numbers of any dtype.
+pub fn points_from(points: &Bound<'_, PyAny>, name: &str) -> PyResult<Vec<[f64; 3]>> {
+    let points = converted(points, name, &[3], "fiu", "float64")?;
+    let points: PyReadonlyArray2<f64> = points.extract()?;
+    let rows = points.as_array();
+    Ok(rows
         .axis_iter(Axis(0))
         .map(|row| [row[0], row[1], row[2]])
-        .collect();
-    Ok(TriangleMesh {
-        vertices: positions,
-        faces: corners,
-    })
+        .collect())
 }
 
 /// Owned faces from an array (F, 3) of whole numbers, each in `0..n_vertices`.

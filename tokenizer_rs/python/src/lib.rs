@@ -52,6 +52,7 @@ fn tokenizer_rs(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(measure::edge_components, module)?)?;
     module.add_function(wrap_pyfunction!(repair::pre_clean, module)?)?;
     module.add_function(wrap_pyfunction!(quality::describe_shape, module)?)?;
+    module.add_function(wrap_pyfunction!(quality::best_alignment, module)?)?;
     module.add_function(wrap_pyfunction!(quality::canonical_triangles, module)?)?;
     module.add_function(wrap_pyfunction!(quality::crossing_faces, module)?)?;
     module.add_function(wrap_pyfunction!(quality::quantization_damage, module)?)?;
@@ -94,6 +95,7 @@ fn tokenizer_rs(module: &Bound<'_, PyModule>) -> PyResult<()> {
             "Tokenizer",
             "__version__",
             "adaptive_bits",
+            "best_alignment",
             "canonical_triangles",
             "crossing_faces",
             "describe_shape",

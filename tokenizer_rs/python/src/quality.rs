@@ -5,7 +5,7 @@ use numpy::{IntoPyArray, PyArray1, PyArray2};
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyList};
 
-use crate::arrays::{mesh_from, to_matrix};
+use crate::arrays::{mesh_from, points_from, to_matrix};
 use crate::error::{guarded, Failure};
 
 /// Lengths and landmarks.
@@ -109,6 +109,23 @@ pub fn describe_shape<'py>(
     };
     let landmarks = to_matrix(py, descriptor.landmarks.as_flattened(), 3)?;
     Ok(Some((descriptor.lengths.into_pyarray(py), landmarks)))
+}
+
+/// See the type stub.
+#[pyfunction]
+pub fn best_alignment<'py>(
+    py: Python<'py>,
+    points: &Bound<'py, PyAny>,
+    others: &Bound<'py, PyAny>,
+    tolerance: f64,
+) -> PyResult<Option<Bound<'py, PyArray2<f64>>>> {
+    let points = points_from(points, "points")?;
+    let others = points_from(others, "others")?;
+    let found = guarded(py, || core::best_alignment(&points, &others, tolerance));
+    let found = found.map_err(|f| f.into_error(py))?;
+    found
+        .map(|matrix| to_matrix(py, matrix.as_flattened(), 3))
+        .transpose()
 }
 
 /// See the type stub.

@@ -1,5 +1,6 @@
 //! What a mesh is like, and how much information its tokens carry.
 
+pub mod alignment;
 pub mod bvh;
 pub mod canonical;
 pub mod descriptor;
@@ -11,6 +12,7 @@ pub mod quantization;
 pub mod shape;
 pub mod topology;
 
+pub use alignment::best_alignment;
 pub use canonical::canonical_triangles;
 pub use descriptor::{descriptor, Descriptor};
 pub use distance::vertex_distance;
