@@ -19,6 +19,7 @@ from typing import Any
 import polars as pl
 
 from pipelines.engines import connected
+from pipelines.kept_workers import workers_kept
 from pipelines.ledger import LEDGER
 from pipelines.manifest import count_values, write_manifest
 from pipelines.reasons import Reason, Stage
@@ -141,7 +142,7 @@ def curate_parsed(
     if not any(source.shards() for source in parsed):
         raise CurationError(f"{', '.join(texts)}: no files that might be meshes; nothing to curate")
     data = DataFolder(out)
-    with connected(settings.engine), _target_errors(data), exclusive(data):
+    with connected(settings.engine), _target_errors(data), exclusive(data), workers_kept():
         remove_leftovers(data)
         stages = [
             _timed(Stage.RAW_MESHES, build_raw_meshes, data, parsed, settings, None, progress),

@@ -12,7 +12,7 @@ import sys
 import threading
 import time
 import types
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from multiprocessing.connection import Connection
@@ -53,36 +53,46 @@ class ItemError(Exception):
         self.detail = detail
 
 
-def worker_main(
-    pipe: Connection,
-    parent: int,
-    function: Callable[[Any], Any],
-    seconds_per_item: float,
-    bytes_per_item: int,
-    unexpected: Reason,
-    imports: Sequence[str],
-) -> None:
-    """Say that the worker is ready, then answer each item with its outcome until the pipe closes."""
+@dataclass(frozen=True)
+class Job:
+    """What is done with the items that follow."""
+
+    function: Callable[[Any], Any]
+    seconds_per_item: float
+    bytes_per_item: int
+    unexpected: Reason
+    imports: tuple[str, ...]
+    """Loaded before the first item, so that no item's caps pay for them."""
+
+
+def worker_main(pipe: Connection, parent: int) -> None:
+    """Answer a job by None once its imports are loaded, an item with its outcome, until the pipe closes."""
     _die_with_parent(parent)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to handle
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    for name in imports:
-        importlib.import_module(name)
+    job: Job | None = None
     try:
-        pipe.send(None)
         while True:
-            item = pipe.recv()
-            started, cpu_started = time.monotonic(), time.process_time()
-            outcome = run_item(function, item, bytes_per_item, unexpected)
-            if time.monotonic() - started > seconds_per_item:
-                # also where the parent was too busy to notice in time
-                outcome = Failed(
-                    Reason.TIME_LIMIT,
-                    f"more than {seconds_per_item:g} s; raise seconds_per_item to wait longer",
-                )
-            pipe.send(replace(outcome, cpu_seconds=time.process_time() - cpu_started))
+            message = pipe.recv()
+            if isinstance(message, Job):
+                job = message
+                for name in job.imports:
+                    importlib.import_module(name)
+                pipe.send(None)
+            else:
+                assert job is not None  # a job is always sent first
+                pipe.send(_answer(job, message))
     except (EOFError, OSError):
         return
+
+
+def _answer(job: Job, item: Any) -> "Ok[Any] | Failed":
+    started, cpu_started = time.monotonic(), time.process_time()
+    outcome = run_item(job.function, item, job.bytes_per_item, job.unexpected)
+    if time.monotonic() - started > job.seconds_per_item:
+        # also where the parent was too busy to notice in time
+        outcome = Failed(Reason.TIME_LIMIT, late(job.seconds_per_item))
+    return replace(outcome, cpu_seconds=time.process_time() - cpu_started)
 
 
 def run_item(

@@ -20,30 +20,19 @@ import signal
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
-from multiprocessing import connection, get_context
-from typing import Any, Generic, TypeVar
+from multiprocessing import connection
+from typing import Generic, TypeVar
 
+from pipelines.kept_workers import Worker, give_back, taken
 from pipelines.reasons import Reason
 from pipelines.settings import WorkerLimits
-from pipelines.worker_process import Failed, Ok, late, main_module_hidden, worker_main
+from pipelines.worker_process import Failed, Job, Ok, late
 
 __all__ = ["Failed", "Ok", "WorkerStartError", "map_capped", "n_workers"]
 
 Item = TypeVar("Item")
 Value = TypeVar("Value")
 
-SINGLE_THREADED = {
-    name: "1"
-    for name in (
-        "OMP_NUM_THREADS",
-        "OPENBLAS_NUM_THREADS",
-        "MKL_NUM_THREADS",
-        "RAYON_NUM_THREADS",
-        "POLARS_MAX_THREADS",
-    )
-}
 OUTCOMES_AHEAD_PER_WORKER = 32
 """How far workers may run ahead of an item that takes long."""
 STARTS_WITHOUT_SUCCESS = 3
@@ -88,22 +77,6 @@ def map_capped(
         pool.stop()
 
 
-@dataclass
-class _Worker:
-    """A process, the parent's end of its pipe, and the item it works on."""
-
-    process: Any
-    pipe: connection.Connection
-    is_ready: bool = False
-    index: int | None = None
-    item: Any = None
-    deadline: float = 0.0
-
-    @property
-    def is_idle(self) -> bool:
-        return self.is_ready and self.index is None
-
-
 class _Pool(Generic[Item, Value]):
     def __init__(
         self,
@@ -113,15 +86,9 @@ class _Pool(Generic[Item, Value]):
         imports: Sequence[str],
     ):
         self.limits = limits
-        self.arguments = (
-            function,
-            limits.seconds_per_item,
-            limits.bytes_per_item,
-            unexpected,
-            tuple(imports),
-        )
+        self.job = Job(function, limits.seconds_per_item, limits.bytes_per_item, unexpected, tuple(imports))
         self.n_workers = n_workers(limits)
-        self.workers: list[_Worker] = []
+        self.workers: list[Worker] = []
         self.n_failed_starts = 0
         self.bereaved: deque[tuple[int, Item]] = deque()
         """Items to be tried again."""
@@ -152,12 +119,12 @@ class _Pool(Generic[Item, Value]):
             self._wait()
 
     def stop(self) -> None:
-        """End all workers at once; none holds anything that is worth a farewell."""
+        """Give idle workers back, and end the others; none holds anything that is worth a farewell."""
         for worker in self.workers:
-            worker.process.kill()
+            if not worker.is_idle:
+                worker.process.kill()
         for worker in self.workers:
-            worker.process.join()
-            worker.pipe.close()
+            give_back(worker)
         self.workers = []
 
     def _hand_out(self, backlog: deque[tuple[int, Item]]) -> None:
@@ -174,20 +141,9 @@ class _Pool(Generic[Item, Value]):
     def _start_workers(self, n_waiting: int) -> None:
         n_free = sum(worker.index is None for worker in self.workers)
         for _ in range(min(n_waiting - n_free, self.n_workers - len(self.workers))):
-            context = get_context("spawn")
-            ours, theirs = context.Pipe()
-            process = context.Process(
-                target=worker_main,
-                args=(theirs, os.getpid(), *self.arguments),
-                daemon=True,
-                name="meshloom-worker",
-            )
-            with main_module_hidden(), _environment(SINGLE_THREADED):
-                process.start()
-            theirs.close()
-            self.workers.append(_Worker(process, ours))
+            self.workers.append(taken(self.job))
 
-    def _assign(self, worker: _Worker, backlog: deque[tuple[int, Item]]) -> None:
+    def _assign(self, worker: Worker, backlog: deque[tuple[int, Item]]) -> None:
         index, item = backlog[0]
         try:
             worker.pipe.send(item)
@@ -210,7 +166,7 @@ class _Pool(Generic[Item, Value]):
             elif worker.index is not None and now >= worker.deadline:
                 self._end(worker, Failed(Reason.TIME_LIMIT, late(self.limits.seconds_per_item)))
 
-    def _receive(self, worker: _Worker) -> None:
+    def _receive(self, worker: Worker) -> None:
         try:
             message = worker.pipe.recv()
         except (EOFError, OSError):
@@ -224,9 +180,9 @@ class _Pool(Generic[Item, Value]):
         self.finished[worker.index] = message
         worker.index = worker.item = None
 
-    def _bury(self, worker: _Worker, code: int | None) -> None:
+    def _bury(self, worker: Worker, code: int | None) -> None:
         """Remove a worker that died, and decide what becomes of its item."""
-        if not worker.is_ready:
+        if not worker.is_ready and not worker.was_kept:
             self.n_failed_starts += 1
             if self.n_failed_starts >= STARTS_WITHOUT_SUCCESS:
                 raise WorkerStartError(
@@ -244,16 +200,14 @@ class _Pool(Generic[Item, Value]):
             detail = f"its worker was killed {n_kills} times ({_cause(code)}), at last while it worked alone"
             self._end(worker, Failed(Reason.WORKER_DIED, f"{detail}; memory may be short"))
 
-    def _end(self, worker: _Worker, outcome: Failed) -> None:
+    def _end(self, worker: Worker, outcome: Failed) -> None:
         """Remove a worker; its item, if it has one, fails with `outcome`."""
         if worker.index is not None:
             self.finished[worker.index] = outcome
         self._remove(worker)
 
-    def _remove(self, worker: _Worker) -> None:
-        worker.process.kill()
-        worker.process.join()
-        worker.pipe.close()
+    def _remove(self, worker: Worker) -> None:
+        worker.end()
         self.workers.remove(worker)
 
 
@@ -266,15 +220,3 @@ def _cause(exit_code: int | None) -> str:
     if exit_code is not None and -exit_code in set(signal.Signals):
         return signal.Signals(-exit_code).name
     return f"exit code {exit_code}"
-
-
-@contextmanager
-def _environment(variables: dict[str, str]) -> Iterator[None]:
-    """Set variables that a process started within inherits, unless they are set already."""
-    added = {name: value for name, value in variables.items() if name not in os.environ}
-    os.environ.update(added)
-    try:
-        yield
-    finally:
-        for name in added:
-            os.environ.pop(name, None)

@@ -5,15 +5,18 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
+from pipelines.kept_workers import workers_kept
 from pipelines.reasons import Reason
 from pipelines.settings import WorkerLimits
 from pipelines.workers import Ok, WorkerStartError, map_capped
-from tests.pipelines.worker_functions import act, environment
+from tests.pipelines.worker_functions import act, environment, process
 
 ROOT = Path(__file__).parents[2]
 
@@ -118,6 +121,44 @@ def test_workers_are_single_threaded_and_the_parent_is_not_changed(monkeypatch):
     monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
     assert list(map_capped(environment, ["OMP_NUM_THREADS"], limits())) == [(0, Ok("1"))]
     assert "OMP_NUM_THREADS" not in os.environ
+
+
+def processes(n_items: int = 20) -> set[int]:
+    found = list(map_capped(process, [""] * n_items, limits()))
+    return {outcome.value for _, outcome in found if isinstance(outcome, Ok)}
+
+
+def test_workers_are_kept_for_the_next_job_where_that_is_asked_for():
+    with workers_kept():
+        first = processes()
+        assert processes(1) <= first
+        # what another job does, and how long it may take, is its own
+        found = list(map_capped(act, ["a", "sleep", "b"], limits(seconds=1.0)))
+        assert [getattr(outcome, "reason", outcome) for _, outcome in found] == [
+            Ok("a"),
+            Reason.TIME_LIMIT,
+            Ok("b"),
+        ]
+        assert len(processes() & first) == len(first) - 1  # one was ended
+    assert not multiprocessing.active_children()
+    assert processes().isdisjoint(first)
+    assert not multiprocessing.active_children()
+
+
+def test_a_worker_that_dies_while_it_waits_costs_no_item():
+    with workers_kept():
+        for pid in processes():
+            os.kill(pid, signal.SIGKILL)
+        assert processes() > set()
+        for pid in processes():
+            os.kill(pid, signal.SIGSTOP)  # dies only after the next job was sent to it
+            threading.Timer(0.5, kill, [pid]).start()
+        assert outcomes(["a", "b", "c"]) == [Ok("a"), Ok("b"), Ok("c")]
+
+
+def kill(pid: int) -> None:
+    with suppress(ProcessLookupError):
+        os.kill(pid, signal.SIGKILL)
 
 
 def test_workers_that_cannot_start_are_reported():

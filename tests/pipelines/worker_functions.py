@@ -50,3 +50,8 @@ def _note(folder: str, what: str) -> None:
 def environment(name: str) -> str | None:
     """Value of a variable as the worker sees it."""
     return os.environ.get(name)
+
+
+def process(_: str) -> int:
+    """Number of the worker's process."""
+    return os.getpid()
