@@ -11,7 +11,7 @@ from pipelines.duplicates.descriptor import DEGREES, LANDMARK_UNIT, LANDMARKS, S
 
 OUTERMOST = 2.4
 NORMAL_DEGREES = slice(2, DEGREES, 2)
-PIECES = 16384
+PIECES, LIGHT = 4096, 1 / 16384
 _PIECES_AT_ONCE = 1 << 10
 """So many fit in the processor's cache with all their harmonics."""
 _DEGREE, _ORDER = np.tril_indices(DEGREES)
@@ -111,24 +111,24 @@ def describe(
 def _pieces(
     triangles: NDArray[np.float64], mass: NDArray[np.float64]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Centroids (P, 3) and masses (P,) of the congruent pieces of all triangles, n x n of each."""
-    n_cuts = np.ceil(np.sqrt(mass * PIECES)).astype(int).clip(1)
+    """Centroids (P, 3) and masses (P,) of pieces: triangles halved across their longest side until they are
+    small or light enough."""
+    sides = triangles[:, 1:] - triangles[:, :1]
+    small = 4 * np.linalg.norm(np.cross(sides[:, 0], sides[:, 1]), axis=1).sum() / 2 / PIECES
     points, masses = [], []
-    for n in np.unique(n_cuts):
-        some = n_cuts == n
-        origin, side_1, side_2 = (
-            triangles[some, 0],
-            triangles[some, 1] - triangles[some, 0],
-            triangles[some, 2] - triangles[some, 0],
+    while len(triangles):
+        squared = ((np.roll(triangles, -1, axis=1) - triangles) ** 2).sum(axis=2)
+        is_done = (squared.max(axis=1) <= small) | (mass <= LIGHT)
+        points.append(triangles[is_done].mean(axis=1))
+        masses.append(mass[is_done])
+        longest = squared[~is_done].argmax(axis=1)
+        turned = (longest[:, None] + np.arange(3)) % 3
+        start, end, opposite = np.take_along_axis(triangles[~is_done], turned[..., None], 1).swapaxes(0, 1)
+        middle = (start + end) / 2
+        triangles = np.concatenate(
+            [np.stack([start, middle, opposite], axis=1), np.stack([middle, end, opposite], axis=1)]
         )
-        i, j = (index.ravel() for index in np.indices((n, n)))
-        upright, turned = i + j < n, i + j < n - 1
-        s = np.concatenate([i[upright] + 1 / 3, i[turned] + 2 / 3]) / n
-        t = np.concatenate([j[upright] + 1 / 3, j[turned] + 2 / 3]) / n
-        points.append(
-            (origin[:, None] + s[:, None] * side_1[:, None] + t[:, None] * side_2[:, None]).reshape(-1, 3)
-        )
-        masses.append(np.repeat(mass[some] / n**2, n**2))
+        mass = np.tile(mass[~is_done] / 2, 2)
     return np.concatenate(points), np.concatenate(masses)
 
 

@@ -26,6 +26,8 @@ def file_uri(path: Path) -> str:
 
 def printable(text: str) -> str:
     """Text of one line: ENCODED_CATEGORIES are percent-encoded, everything else stays as it is."""
+    if text.isascii() and text.isprintable():  # as most names are
+        return text
     return "".join(
         "".join(f"%{byte:02X}" for byte in character.encode(errors="surrogateescape"))
         if unicodedata.category(character) in ENCODED_CATEGORIES

@@ -154,15 +154,24 @@ class _SplitWriter:
             self._begin()
         members = {f"{name}.npy": _npy(array) for name, array in arrays.items()}
         members["json"] = json.dumps(about, sort_keys=True, ensure_ascii=False).encode()
-        for name in sorted(members):
-            member = tarfile.TarInfo(f"{about['mesh_id']}.{name}")
-            member.size, member.mode, member.mtime = len(members[name]), 0o644, 0
-            member.uname = member.gname = _OWNER
-            self._tar.addfile(member, io.BytesIO(members[name]))
         columns = ("mesh_id", "split", "n_faces", "n_components", "n_tokens")
-        self._pending.append({name: about[name] for name in columns})
+        row = {name: about[name] for name in columns}
+        for name in sorted(members):
+            offset = self._add(f"{about['mesh_id']}.{name}", members[name])
+            kind = name.removesuffix(".npy")
+            if kind in MEMBERS:
+                row |= {f"{kind}_offset": offset, f"{kind}_size": len(members[name])}
+        self._pending.append(row)
         if len(self._pending) == self.samples_per_shard:
             self._end()
+
+    def _add(self, name: str, content: bytes) -> int:
+        """Append a file to the tar; where its bytes begin."""
+        member = tarfile.TarInfo(name)
+        member.size, member.mode, member.mtime = len(content), 0o644, 0
+        member.uname = member.gname = _OWNER
+        self._tar.addfile(member, io.BytesIO(content))
+        return self._tar.offset - _whole_blocks(len(content))
 
     def finish(self) -> list[Row]:
         """Close the last tar; rows of the index in the order of the samples."""
@@ -182,11 +191,8 @@ class _SplitWriter:
             return
         self._tar.close()
         self._handle.flush()
-        places = _places(self._path)
         for position, row in enumerate(self._pending):
-            self.rows.append(
-                {"shard_file": self._name, "position": position, **row, **places[row["mesh_id"]]}
-            )
+            self.rows.append({"shard_file": self._name, "position": position, **row})
         self._open.close()
         self._open, self._pending, self._n_tars = None, [], self._n_tars + 1
 
@@ -195,19 +201,6 @@ def _npy(array: NDArray[Any]) -> bytes:
     buffer = io.BytesIO()
     np.save(buffer, array, allow_pickle=False)
     return buffer.getvalue()
-
-
-def _places(tar: Path) -> dict[str, dict[str, int]]:
-    """Offset and size of the members of each sample."""
-    places: dict[str, dict[str, int]] = {}
-    with tarfile.open(tar, "r:") as archive:
-        for member in archive:
-            mesh_id, _, kind = member.name.partition(".")
-            name = kind.removesuffix(".npy")
-            if name in MEMBERS:
-                place = {f"{name}_offset": member.offset_data, f"{name}_size": member.size}
-                places.setdefault(mesh_id, {}).update(place)
-    return places
 
 
 def _tars_are_whole(data: DataFolder, index: Path) -> bool:
@@ -219,9 +212,13 @@ def _tars_are_whole(data: DataFolder, index: Path) -> bool:
 
 def _tar_size(end: int) -> int:
     """Size of a tar whose last member ends at `end`: padding, two empty blocks, padding to a record."""
-    block, record = tarfile.BLOCKSIZE, tarfile.RECORDSIZE
-    blocks = -(-end // block) * block + 2 * block
+    record = tarfile.RECORDSIZE
+    blocks = _whole_blocks(end) + 2 * tarfile.BLOCKSIZE
     return -(-blocks // record) * record
+
+
+def _whole_blocks(size: int) -> int:
+    return -(-size // tarfile.BLOCKSIZE) * tarfile.BLOCKSIZE
 
 
 def _size(path: Path) -> int | None:

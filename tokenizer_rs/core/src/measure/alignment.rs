@@ -224,15 +224,16 @@ impl<'a> Cells<'a> {
             let reach = |by: f64| self.along(place[axis] + by, axis);
             reach(-self.tolerance)..=reach(self.tolerance)
         });
-        xs.flat_map(|x| ys.clone().map(move |y| (x, y))).any(|(x, y)| {
-            // cells along z lie one behind the other
-            let first = self.starts[Self::index([x, y, *zs.start()])] as usize;
-            let end = self.starts[Self::index([x, y, *zs.end()]) + 1] as usize;
-            self.order[first..end].iter().any(|&p| {
-                let apart = minus(&self.points[p as usize], place);
-                dot(&apart, &apart) < self.tolerance * self.tolerance
+        xs.flat_map(|x| ys.clone().map(move |y| (x, y)))
+            .any(|(x, y)| {
+                // cells along z lie one behind the other
+                let first = self.starts[Self::index([x, y, *zs.start()])] as usize;
+                let end = self.starts[Self::index([x, y, *zs.end()]) + 1] as usize;
+                self.order[first..end].iter().any(|&p| {
+                    let apart = minus(&self.points[p as usize], place);
+                    dot(&apart, &apart) < self.tolerance * self.tolerance
+                })
             })
-        })
     }
 }
 
@@ -322,7 +323,11 @@ mod tests {
         ] {
             assert_eq!(best_alignment(first, second, 0.02).unwrap(), None);
         }
-        for (first, tolerance) in [([[f64::NAN; 3]], 0.1), ([[0.0; 3]], 0.0), ([[0.0; 3]], f64::NAN)] {
+        for (first, tolerance) in [
+            ([[f64::NAN; 3]], 0.1),
+            ([[0.0; 3]], 0.0),
+            ([[0.0; 3]], f64::NAN),
+        ] {
             let error = best_alignment(&first, &points, tolerance).unwrap_err();
             assert_eq!(error.code(), "INVALID_INPUT");
         }

@@ -138,23 +138,42 @@ impl Bvh {
         self.nodes[at].n_items = 0;
     }
 
-    /// Calls `visit` with every item whose leaf overlaps `bounds`, until it returns false.
-    pub fn overlapping(&self, bounds: &Aabb, mut visit: impl FnMut(u32) -> bool) {
-        let mut stack = vec![0_u32];
-        while let Some(at) = stack.pop() {
-            let Some(node) = self.nodes.get(at as usize) else {
+    /// Calls `visit` once with each two items whose boxes overlap, the smaller first, until it returns false.
+    ///
+    /// `boxes` are those that the tree was built over.
+    pub fn overlapping_pairs(&self, boxes: &[Aabb], mut visit: impl FnMut(u32, u32) -> bool) {
+        let mut stack = vec![(0_u32, 0_u32)];
+        while let Some((first, second)) = stack.pop() {
+            let (Some(a), Some(b)) = (
+                self.nodes.get(first as usize),
+                self.nodes.get(second as usize),
+            ) else {
                 return;
             };
-            if !node.bounds.overlaps(bounds) {
+            if !a.bounds.overlaps(&b.bounds) {
                 continue;
             }
-            if node.n_items == 0 {
-                stack.extend([node.start, at + 1]);
-                continue;
-            }
-            for &item in self.leaf(node) {
-                if !visit(item) {
-                    return;
+            if first == second && a.n_items == 0 {
+                let children = (first + 1, a.start);
+                stack.extend([(children.0, children.0), children, (children.1, children.1)]);
+            } else if a.n_items == 0 && (b.n_items > 0 || second < first) {
+                stack.extend([(first + 1, second), (a.start, second)]);
+            } else if b.n_items == 0 {
+                stack.extend([(first, second + 1), (first, b.start)]);
+            } else {
+                for (i, &f) in self.leaf(a).iter().enumerate() {
+                    let others = if first == second {
+                        &self.leaf(b)[i + 1..]
+                    } else {
+                        self.leaf(b)
+                    };
+                    for &g in others {
+                        if boxes[f as usize].overlaps(&boxes[g as usize])
+                            && !visit(f.min(g), f.max(g))
+                        {
+                            return;
+                        }
+                    }
                 }
             }
         }
@@ -223,20 +242,23 @@ mod tests {
         };
         let boxes: Vec<Aabb> = (0..200).map(at).collect();
         let tree = Bvh::new(&boxes);
-        for bounds in &boxes {
-            let mut found = Vec::new();
-            tree.overlapping(bounds, |item| {
-                if boxes[item as usize].overlaps(bounds) {
-                    found.push(item);
-                }
-                true
-            });
-            found.sort_unstable();
-            let expected: Vec<u32> = (0..200)
-                .filter(|&i| boxes[i as usize].overlaps(bounds))
-                .collect();
-            assert_eq!(found, expected);
-        }
+        let mut found = Vec::new();
+        tree.overlapping_pairs(&boxes, |a, b| {
+            found.push((a, b));
+            true
+        });
+        found.sort_unstable();
+        let pairs = (0..200).flat_map(|a| (a + 1..200).map(move |b| (a, b)));
+        let expected: Vec<(u32, u32)> = pairs
+            .filter(|&(a, b)| boxes[a as usize].overlaps(&boxes[b as usize]))
+            .collect();
+        assert_eq!(found, expected);
+        let mut n_visited = 0;
+        tree.overlapping_pairs(&boxes, |_, _| {
+            n_visited += 1;
+            n_visited < 5
+        });
+        assert_eq!(n_visited, 5);
     }
 
     #[test]

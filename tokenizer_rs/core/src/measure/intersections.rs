@@ -46,33 +46,59 @@ pub fn crossing_faces(mesh: &TriangleMesh, max_pairs: usize) -> Result<Option<Ve
         .iter()
         .map(|triangle| Aabb::around(&triangle.map(|p| p.map(|x| x as f64))))
         .collect();
-    let tree = Bvh::new(&boxes);
+    let planes: Vec<Plane> = triangles.iter().map(Plane::of).collect();
     let mut n_pairs = 0;
-    for f in 0..triangles.len() {
-        tree.overlapping(&boxes[f], |g| {
-            let g = g as usize;
-            if g > f && boxes[g].overlaps(&boxes[f]) {
-                n_pairs += 1;
-                if !(crosses[f] && crosses[g]) && do_cross(&triangles[f], &triangles[g]) {
-                    crosses[f] = true;
-                    crosses[g] = true;
-                }
-            }
-            n_pairs <= max_pairs
-        });
-        if n_pairs > max_pairs {
-            return Ok(None);
+    Bvh::new(&boxes).overlapping_pairs(&boxes, |f, g| {
+        let (f, g) = (f as usize, g as usize);
+        n_pairs += 1;
+        let (p, q) = ((&triangles[f], &planes[f]), (&triangles[g], &planes[g]));
+        if !(crosses[f] && crosses[g]) && do_cross(p, q) {
+            crosses[f] = true;
+            crosses[g] = true;
+        }
+        n_pairs <= max_pairs
+    });
+    Ok((n_pairs <= max_pairs).then_some(crosses))
+}
+
+/// The plane of a triangle: where the product with the normal is the offset.
+#[derive(Debug, Clone, Copy)]
+struct Plane {
+    normal: Point,
+    offset: i64,
+}
+
+impl Plane {
+    fn of([a, b, c]: &Triangle) -> Self {
+        let from = |p: &Point| [0, 1, 2].map(|axis| p[axis] - a[axis]);
+        let (b, c) = (from(b), from(c));
+        let normal = [
+            b[1] * c[2] - b[2] * c[1],
+            b[2] * c[0] - b[0] * c[2],
+            b[0] * c[1] - b[1] * c[0],
+        ];
+        Self {
+            normal,
+            offset: product(&normal, a),
         }
     }
-    Ok(Some(crosses))
+
+    /// 1 above the plane, where its corners run counterclockwise, -1 below it, 0 on it.
+    fn side(&self, p: &Point) -> i64 {
+        (product(&self.normal, p) - self.offset).signum()
+    }
+}
+
+fn product(a: &Point, b: &Point) -> i64 {
+    a[0] * b[0] + a[1] * b[1] + a[2] * b[2]
 }
 
 /// Whether each triangle has corners on both sides of the other's plane and their sections overlap.
-fn do_cross(p: &Triangle, q: &Triangle) -> bool {
-    let Some((p, p_is_above)) = alone_first(p, q) else {
+fn do_cross((p, plane_of_p): (&Triangle, &Plane), (q, plane_of_q): (&Triangle, &Plane)) -> bool {
+    let Some((p, p_is_above)) = alone_first(p, plane_of_q) else {
         return false;
     };
-    let Some((q, q_is_above)) = alone_first(q, &p) else {
+    let Some((q, q_is_above)) = alone_first(q, plane_of_p) else {
         return false;
     };
     // Turned so that the first corner of each is above the other's plane.
@@ -81,13 +107,14 @@ fn do_cross(p: &Triangle, q: &Triangle) -> bool {
         false => [t[0], t[2], t[1]],
     };
     let (p, q) = (turned(p, q_is_above), turned(q, p_is_above));
-    orientation(&p[0], &p[1], &q[0], &q[1]) < 0 && orientation(&p[0], &p[2], &q[2], &q[0]) < 0
+    let side = |a: Point, b: Point, c: Point, d: &Point| Plane::of(&[a, b, c]).side(d);
+    side(p[0], p[1], q[0], &q[1]) < 0 && side(p[0], p[2], q[2], &q[0]) < 0
 }
 
-/// The triangle rotated so that its first corner is alone on its side of the plane of `other`, and whether
-/// that is the upper side; nothing where not both sides have a corner.
-fn alone_first(t: &Triangle, other: &Triangle) -> Option<(Triangle, bool)> {
-    let sides = t.map(|p| orientation(&other[0], &other[1], &other[2], &p).signum());
+/// The triangle rotated so that its first corner is alone on its side of the plane, and whether that is the
+/// upper side; nothing where not both sides have a corner.
+fn alone_first(t: &Triangle, plane: &Plane) -> Option<(Triangle, bool)> {
+    let sides = t.map(|p| plane.side(&p));
     let alone = (0..3).find(|&i| {
         let (next, last) = (sides[(i + 1) % 3], sides[(i + 2) % 3]);
         sides[i] != 0 && next != sides[i] && last != sides[i] && (next != 0 || last != 0)
@@ -96,18 +123,19 @@ fn alone_first(t: &Triangle, other: &Triangle) -> Option<(Triangle, bool)> {
     Some((rotated, sides[alone] > 0))
 }
 
-/// Positive where `d` is above the plane in which `a`, `b`, `c` run counterclockwise as seen from above.
-fn orientation(a: &Point, b: &Point, c: &Point, d: &Point) -> i64 {
-    let from = |p: &Point| [0, 1, 2].map(|axis| p[axis] - a[axis]);
-    let (b, c, d) = (from(b), from(c), from(d));
-    (b[1] * c[2] - b[2] * c[1]) * d[0]
-        + (b[2] * c[0] - b[0] * c[2]) * d[1]
-        + (b[0] * c[1] - b[1] * c[0]) * d[2]
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn do_triangles_cross(p: &Triangle, q: &Triangle) -> bool {
+        do_cross((p, &Plane::of(p)), (q, &Plane::of(q)))
+    }
+
+    /// Positive where `d` is above the plane of `a`, `b`, `c`, as a determinant.
+    fn orientation(a: &Point, b: &Point, c: &Point, d: &Point) -> i64 {
+        let from = |p: &Point| [0, 1, 2].map(|axis| p[axis] - a[axis]);
+        product(&vector(&from(b), &from(c)), &from(d))
+    }
 
     const FLOOR: Triangle = [[0, 0, 0], [8, 0, 0], [0, 8, 0]];
 
@@ -134,8 +162,8 @@ mod tests {
                 let turned = [other[turn], other[(turn + 1) % 3], other[(turn + 2) % 3]];
                 let flipped = [turned[0], turned[2], turned[1]];
                 for other in [turned, flipped] {
-                    assert_eq!(do_cross(&FLOOR, &other), expected, "{other:?}");
-                    assert_eq!(do_cross(&other, &FLOOR), expected, "{other:?}");
+                    assert_eq!(do_triangles_cross(&FLOOR, &other), expected, "{other:?}");
+                    assert_eq!(do_triangles_cross(&other, &FLOOR), expected, "{other:?}");
                 }
             }
         }
@@ -198,7 +226,7 @@ mod tests {
             let mut triangle = || [(); 3].map(|()| [(); 3].map(|()| coordinate()));
             let (p, q) = (triangle(), triangle());
             let expected = cross_by_sections(&p, &q);
-            assert_eq!(do_cross(&p, &q), expected, "{p:?} {q:?}");
+            assert_eq!(do_triangles_cross(&p, &q), expected, "{p:?} {q:?}");
             n_crossing += u32::from(expected);
         }
         assert!((10_000..90_000).contains(&n_crossing), "{n_crossing}");

@@ -4,7 +4,7 @@
 //! of some shells of radius and each degree of the spherical harmonics, the length of the coefficients is the
 //! same for every rotation and reflection (Kazhdan, Funkhouser, Rusinkiewicz 2003, "Rotation invariant spherical
 //! harmonic representation of 3D shape descriptors"). The directions of the faces add the even degrees of their
-//! own distribution. Integrals are sums over small congruent pieces of each triangle: nothing is random.
+//! own distribution. Integrals are sums over small pieces of each triangle: nothing is random.
 
 mod harmonics;
 
@@ -28,8 +28,11 @@ pub const SIZE: usize = SHELLS * DEGREES + (DEGREES - 1) / 2;
 pub const LANDMARKS: usize = 2048;
 /// Of a landmark's coordinates, in root mean square radii.
 pub const LANDMARK_UNIT: f64 = 1.0 / 1024.0;
-/// How many pieces a surface is cut into, roughly; at least one a triangle.
-const PIECES: f64 = 16384.0;
+/// A piece is small enough when the square of its longest side is not above four of so many equal parts of the area:
+/// a right triangle with two equal sides is then such a part at most.
+const PIECES: f64 = 4096.0;
+/// Or when its share of the area is not above this: slivers would make many pieces of no weight.
+const LIGHT: f64 = 1.0 / 16384.0;
 
 /// A surface, whatever its place, size, pose and triangles.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -74,6 +77,7 @@ struct Surface {
     middle: [f64; 3],
     longest: f64,
     centroid: [f64; 3],
+    area: f64,
 }
 
 /// A small part of the surface.
@@ -99,6 +103,7 @@ impl Surface {
             middle,
             longest,
             centroid: [0.0; 3],
+            area: 0.0,
         };
         for face in &mesh.faces {
             let corners = face.map(|v| surface.in_box(&mesh.vertices[v as usize]));
@@ -115,6 +120,7 @@ impl Surface {
         }
         let total: f64 = surface.masses.iter().sum();
         surface.masses.iter_mut().for_each(|mass| *mass /= total);
+        surface.area = total / 2.0;
         for (corners, mass) in surface.triangles.iter().zip(&surface.masses) {
             for (axis, sum) in surface.centroid.iter_mut().enumerate() {
                 *sum += mass * (corners[0][axis] + corners[1][axis] + corners[2][axis]) / 3.0;
@@ -127,30 +133,42 @@ impl Surface {
         minus(position, &self.middle).map(|x| x / self.longest)
     }
 
-    /// Congruent pieces, n x n of each triangle.
+    /// Each triangle cut in half across its longest side until the pieces are small or light enough.
     fn pieces(&self) -> Vec<Piece> {
+        let small = 4.0 * self.area / PIECES;
         let mut pieces = Vec::with_capacity(PIECES as usize + 2 * self.triangles.len());
+        let mut waiting: Vec<([[f64; 3]; 3], f64)> = Vec::new();
         for (corners, &mass) in self.triangles.iter().zip(&self.masses) {
-            let n = ((mass * PIECES).sqrt().ceil() as u32).max(1);
-            let origin = minus(&corners[0], &self.centroid);
-            let sides = [1, 2].map(|corner| minus(&corners[corner], &corners[0]));
-            let mass = mass / f64::from(n).powi(2);
-            let mut add = |i: u32, j: u32, third: f64| {
-                let [s, t] = [i, j].map(|k| (f64::from(k) + third) / f64::from(n));
-                let place = [0, 1, 2].map(|x| origin[x] + s * sides[0][x] + t * sides[1][x]);
-                pieces.push(Piece { place, mass });
-            };
-            for i in 0..n {
-                for j in 0..n - i {
-                    add(i, j, 1.0 / 3.0);
-                    if i + j + 1 < n {
-                        add(i, j, 2.0 / 3.0);
-                    }
+            waiting.push((corners.map(|corner| minus(&corner, &self.centroid)), mass));
+            while let Some(([a, b, c], mass)) = waiting.pop() {
+                let (squared, [start, end, opposite]) = longest_side(a, b, c);
+                if squared <= small || mass <= LIGHT {
+                    let place = [0, 1, 2].map(|x| (a[x] + b[x] + c[x]) / 3.0);
+                    pieces.push(Piece { place, mass });
+                } else {
+                    let middle = [0, 1, 2].map(|x| (start[x] + end[x]) / 2.0);
+                    waiting.push(([start, middle, opposite], mass / 2.0));
+                    waiting.push(([middle, end, opposite], mass / 2.0));
                 }
             }
         }
         pieces
     }
+}
+
+/// The squared length of the longest side, the first of equal ones; its ends, then the other corner.
+fn longest_side(a: [f64; 3], b: [f64; 3], c: [f64; 3]) -> (f64, [[f64; 3]; 3]) {
+    let sides = [[a, b, c], [b, c, a], [c, a, b]].map(|corners| {
+        let side = minus(&corners[1], &corners[0]);
+        (dot(&side, &side), corners)
+    });
+    let mut longest = sides[0];
+    for side in &sides[1..] {
+        if side.0 > longest.0 {
+            longest = *side;
+        }
+    }
+    longest
 }
 
 /// Lengths of every degree, shell by shell; a piece is shared between the two shells around it.
