@@ -59,6 +59,10 @@ MESHES = {
     **{f"soup-{seed}": _soup(seed) for seed in range(5)},
     "mobius": _mobius(),
     "torus": (np.array(torus.vertices), np.array(torus.faces)),
+    "pinched": (
+        np.concatenate([np.eye(3), -np.eye(3), np.zeros((1, 3))]),
+        np.array([[0, 1, 2], [6, 1, 0], [6, 2, 1], [6, 0, 2], [3, 5, 4], [6, 3, 4], [6, 4, 5], [6, 5, 3]]),
+    ),
     "inverted": (ball[0], ball[1][:, ::-1]),
 }
 

@@ -107,6 +107,35 @@ def test_furniture():
     assert {MERGE} <= kinds, "no handle"
 
 
+def _cubes(seed, n=8):
+    """Surface of random cubes of a grid, which touch in edges and corners and have many handles."""
+    is_full = np.pad(np.random.default_rng(seed).random((n, n, n)) < 0.5, 1)
+    corners = np.array([[0, 0, 0], [0, 1, 0], [0, 1, 1], [0, 0, 1]])
+    faces = []
+    for axis in range(3):
+        for step in (0, 1):
+            square = np.roll(corners, axis, axis=1)[:: 1 if step else -1] + step * np.eye(3, dtype=int)[axis]
+            is_open = is_full & ~np.roll(is_full, 1 - 2 * step, axis=axis)
+            for cell in np.argwhere(is_open):
+                faces += [(cell + square)[[0, 1, 2]], (cell + square)[[0, 2, 3]]]
+    vertices, index = np.unique(np.concatenate(faces), axis=0, return_inverse=True)
+    return vertices.astype(float), index.reshape(-1, 3)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_many_handles(seed):
+    vertices, faces = _cubes(seed)
+    mesh = quantize(vertices, faces, 128)
+    assert (mesh.twin >= 0).all()
+    assert not mesh.has_double_edges
+    assert_manifold(len(mesh.grid), mesh.faces)
+    written = encode_loom(mesh)
+    assert written.count(MERGE) > 3
+    assert _decoded("loom", written) == triangles(mesh.grid, mesh.faces)
+    assert all(result is not None for result in plain_tokens.tokens(vertices, faces).values())
+    assert plain_tokens.loom(mesh)[1]
+
+
 def test_far_operations():
     """Fans of many faces, long loops and far splits have tokens with numbers."""
     n = 300
