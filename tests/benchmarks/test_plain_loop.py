@@ -52,6 +52,18 @@ def _mobius(n=9):
     return vertices, np.array([*strip, (2 * n - 2, 2 * n - 1, 1), (2 * n - 1, 0, 1)])
 
 
+def _pinched():
+    """Three tetrahedra with one vertex in common."""
+    corners = np.eye(3)
+    tips = np.concatenate([corners, -corners, corners * [1, 1, -1] - 2 * corners[2], np.zeros((1, 3))])
+    faces = [
+        face
+        for a in (0, 3, 6)
+        for face in ((a, a + 1, a + 2), (9, a + 1, a), (9, a + 2, a + 1), (9, a, a + 2))
+    ]
+    return tips, np.array(faces)
+
+
 ball = sphere(2)
 torus = trimesh.creation.torus(1, 0.4, major_sections=12, minor_sections=6)
 MESHES = {
@@ -59,10 +71,7 @@ MESHES = {
     **{f"soup-{seed}": _soup(seed) for seed in range(5)},
     "mobius": _mobius(),
     "torus": (np.array(torus.vertices), np.array(torus.faces)),
-    "pinched": (
-        np.concatenate([np.eye(3), -np.eye(3), np.zeros((1, 3))]),
-        np.array([[0, 1, 2], [6, 1, 0], [6, 2, 1], [6, 0, 2], [3, 5, 4], [6, 3, 4], [6, 4, 5], [6, 5, 3]]),
-    ),
+    "pinched": _pinched(),
     "inverted": (ball[0], ball[1][:, ::-1]),
 }
 
