@@ -1,8 +1,15 @@
 """What `meshloom curate` does with a mesh, as a plain Python script does it: the baseline of `throughput.py`.
 
 `trimesh.load`, pymeshlab's cleaning filters, and the statistics of the tables `mesh_table`, `quality`,
-`tokens` and `descriptors` in numpy, scipy, trimesh and pymeshlab. It does less: no repair, two of four token
-families, one of them not decoded, no comparison of candidate pairs, and it writes nothing.
+`tokens` and `descriptors` in numpy, scipy, trimesh and pymeshlab. What it does not do:
+
+- repair: what is not manifold is cut before it is tokenised, and `plain_tokens.py` says what else is simpler;
+- crossings on an exact grid: pymeshlab's filter counts faces that only touch as well;
+- `has_textures`, `has_animations`, `has_skins`, `n_geometries`, `n_vertices_raw`;
+- of `tokens` anything but their number and whether they come back: not the counts of Silksong's repair;
+- hashes of the files, licences, rules, the comparison of candidate pairs, splits;
+- limits of time and memory, and reasons for what is left out;
+- anything written: no table, no shard.
 """
 
 from pathlib import Path
@@ -13,11 +20,16 @@ import pymeshlab
 import trimesh
 from numpy.typing import NDArray
 from plain_descriptor import describe
-from scipy.sparse import coo_array
-from scipy.sparse.csgraph import connected_components
+from plain_grid import HALF_SIDE, Ints, bins_of, codes_of, positions_of
+from plain_tokens import tokens
+from plain_topology import topology
 
-BITS = (7, 8, 9, 10)
+from pipelines.quality import QUANTIZATION_BITS
+from pipelines.settings import CurationSettings
+
 SLIVER = 0.1
+FLAT = 1e-12
+MOST_FACES = CurationSettings().faces_limit
 Points = NDArray[np.float64]
 Faces = NDArray[np.int32]
 
@@ -25,23 +37,31 @@ Faces = NDArray[np.int32]
 def load_and_measure(path: Path) -> dict[str, Any] | None:
     """The loop's work on one file; None where it gives no mesh."""
     try:
-        mesh = trimesh.load(path, force="mesh")
+        mesh = load(path)
         if not len(mesh.faces):
             return None
         vertices, faces, n_crossing = clean(mesh)
         return {
             "crossing": n_crossing,
-            **topology(mesh),
+            "crossing_share": n_crossing / len(mesh.faces),
             **shape(mesh),
-            **quantization(vertices, faces),
-            **tokens(vertices, faces),
+            **topology(mesh.faces, len(mesh.vertices), mesh.volume),
+            **quantization(mesh),
+            "tokens": tokens(vertices, faces) if len(mesh.faces) <= MOST_FACES else None,
             "description": describe(mesh.vertices, mesh.faces),
         }
     except Exception:  # trimesh and pymeshlab raise anything on a damaged file
         return None
 
 
-def clean(mesh: trimesh.Trimesh) -> tuple[NDArray[np.float64], NDArray[np.int32], int]:
+def load(path: Path) -> trimesh.Trimesh:
+    """All geometries of a file as one mesh, equal positions (to 1e-8) welded across seams."""
+    mesh: Any = trimesh.load(path, force="mesh", process=False)
+    mesh.merge_vertices(merge_tex=True, merge_norm=True)
+    return mesh
+
+
+def clean(mesh: trimesh.Trimesh) -> tuple[Points, Faces, int]:
     """pymeshlab's filters as the tokens stage applies them, and its count of faces that cross others."""
     meshes = pymeshlab.MeshSet(verbose=False)
     meshes.add_mesh(pymeshlab.Mesh(mesh.vertices, mesh.faces.astype(np.int32)))
@@ -56,155 +76,68 @@ def clean(mesh: trimesh.Trimesh) -> tuple[NDArray[np.float64], NDArray[np.int32]
     return cleaned.vertex_matrix(), cleaned.face_matrix(), n_crossing
 
 
-def topology(mesh: trimesh.Trimesh) -> dict[str, Any]:
-    """Edges, loops, components, valences, orientation."""
-    edges, uses = np.unique(mesh.edges_sorted, axis=0, return_counts=True)
-    boundary = edges[uses == 1]
-    n = len(mesh.vertices)
-    sides = coo_array((np.ones(len(boundary)), tuple(boundary.T)), shape=(n, n))
-    loops = connected_components(sides, directed=False)[1][np.unique(boundary)]
-    return {
-        "edges": len(edges),
-        "boundary": len(boundary),
-        "loops": len(np.unique(loops)),
-        "nonmanifold": int((uses > 2).sum()),
-        "components": mesh.body_count,
-        "euler": mesh.euler_number,
-        "watertight": mesh.is_watertight,
-        "consistent": mesh.is_winding_consistent,
-        "valences": np.bincount(mesh.vertex_degree).tolist(),
-        "degenerate": int((~mesh.nondegenerate_faces()).sum()),
-        "duplicate": len(mesh.faces) - len(np.unique(np.sort(mesh.faces, axis=1), axis=0)),
-    }
-
-
 def shape(mesh: trimesh.Trimesh) -> dict[str, Any]:
     """Area, volume, extents, quality of the triangles."""
     sides = np.linalg.norm(mesh.triangles - np.roll(mesh.triangles, 1, axis=1), axis=2)
     squares = np.maximum((sides**2).sum(axis=1), np.finfo(float).tiny)
     quality = 4 * np.sqrt(3) * mesh.area_faces / squares
+    shortest, middle, longest = np.sort(mesh.extents).tolist()
+    corners = np.sort(mesh.faces, axis=1)
+    is_flat = mesh.area_faces <= FLAT * (mesh.extents**2).sum()
+    n = len(mesh.vertices)
+    n_distinct = len(np.unique(corners.astype(np.int64) @ np.array([n * n, n, 1])))
     return {
+        "vertices": n,
+        "faces": len(mesh.faces),
         "area": mesh.area,
         "volume": mesh.volume,
-        "extents": np.sort(mesh.extents).tolist(),
+        "diagonal": float(np.linalg.norm(mesh.extents)),
+        "middle_extent": middle / longest if longest else None,
+        "shortest_extent": shortest / longest if longest else None,
         "quality": float(quality.mean()),
         "slivers": float((quality < SLIVER).mean()),
+        "degenerate": int((is_flat | (corners[:, 1:] == corners[:, :-1]).any(axis=1)).sum()),
+        "duplicate": len(corners) - n_distinct,
     }
 
 
-def quantization(vertices: Points, faces: Faces) -> dict[str, Any]:
+def quantization(mesh: trimesh.Trimesh) -> dict[str, Any]:
     """What grids of 7 to 10 bits merge, drop and move, the latter by pymeshlab's distance over vertices."""
-    low = vertices.min(axis=0)
-    longest = (vertices.max(axis=0) - low).max()
+    n_before = len(_whole(mesh.faces, len(mesh.vertices)))
+    low, high = mesh.bounds
+    scale = 2 * HALF_SIDE / (high - low).max()
+    cube = (mesh.vertices - (low + high) / 2) * scale
+    meshes = pymeshlab.MeshSet(verbose=False)
+    meshes.add_mesh(pymeshlab.Mesh(cube, mesh.faces.astype(np.int32)))
     damage: dict[str, Any] = {}
-    for bits in BITS:
-        step = longest / (2**bits - 1)
-        cells, cell = np.unique(np.rint((vertices - low) / step), axis=0, return_inverse=True)
-        corners = np.sort(cell.reshape(-1)[faces], axis=1)
-        whole = corners[(corners[:, 1:] != corners[:, :-1]).all(axis=1)]
-        left = np.unique(whole, axis=0)
-        damage[f"merged_{bits}"] = len(vertices) - len(cells)
-        damage[f"dropped_{bits}"] = len(faces) - len(left)
-        damage[f"distance_{bits}"] = (
-            distance(vertices, faces, cells * step + low, left) if len(left) else None
-        )
+    for number, bits in enumerate(QUANTIZATION_BITS, start=1):
+        codes, cell = np.unique(codes_of(bins_of(cube, 1 << bits), 1 << bits), return_inverse=True)
+        left = _whole(cell.reshape(-1)[mesh.faces], len(codes))
+        damage[f"merged_{bits}"] = len(cube) - len(codes)
+        damage[f"dropped_{bits}"] = n_before - len(left)
+        used, corners = np.unique(left, return_inverse=True)
+        centers = (positions_of(codes[used], 1 << bits) + 0.5) / (1 << bits) * 2 - 1
+        meshes.add_mesh(pymeshlab.Mesh(centers, corners.reshape(-1, 3).astype(np.int32)))
+        farthest = distance(meshes, 0, number) if len(left) else None
+        damage[f"distance_{bits}"] = farthest and farthest / (scale * np.linalg.norm(high - low))
     return damage
 
 
-def distance(vertices: Points, faces: Faces, other_vertices: Points, other_faces: Faces) -> float:
-    """Greatest distance of a vertex of either mesh to the other's surface."""
-    meshes = pymeshlab.MeshSet(verbose=False)
-    meshes.add_mesh(pymeshlab.Mesh(vertices, faces))
-    meshes.add_mesh(pymeshlab.Mesh(other_vertices, other_faces.astype(np.int32)))
-    both = [
-        meshes.get_hausdorff_distance(sampledmesh=i, targetmesh=1 - i, samplenum=1)["max"] for i in (0, 1)
-    ]
-    return float(max(both))
+def distance(meshes: pymeshlab.MeshSet, one: int, other: int) -> float:
+    """Greatest distance of a vertex of either mesh to the other's surface; `samplenum` caps the vertices."""
+    return max(
+        meshes.get_hausdorff_distance(
+            sampledmesh=sampled,
+            targetmesh=target,
+            samplenum=meshes.mesh(sampled).vertex_number(),
+            maxdist=pymeshlab.PercentageValue(100),
+        )["max"]
+        for sampled, target in ((one, other), (other, one))
+    )
 
 
-def tokens(vertices: Points, faces: Faces) -> dict[str, Any]:
-    """Tokens of two of the four families, and whether the sorted faces decode to the same triangles."""
-    low, high = vertices.min(axis=0), vertices.max(axis=0)
-    cube = (vertices - (low + high) / 2) * (1.9 / (high - low).max())
-    grid = ((cube + 1) * 64).astype(np.int64).clip(0, 127)
-    written = face_sequence(grid, faces)
-    decoded = np.sort(written.reshape(-1, 3, 3) @ [1 << 14, 1 << 7, 1], axis=1)
-    given = np.sort(grid[faces][..., [2, 0, 1]] @ [1 << 14, 1 << 7, 1], axis=1)
-    return {
-        "face_sequence": len(written),
-        "face_sequence_exact": bool((np.unique(decoded, axis=0) == np.unique(given, axis=0)).all()),
-        "edgerunner": len(
-            edgerunner(((cube + 1) * 256).astype(np.int64).clip(0, 511).tolist(), faces.tolist())
-        ),
-    }
-
-
-def face_sequence(grid: NDArray[np.int64], faces: Faces) -> NDArray[np.int64]:
-    """Nine coordinates a face, vertices by height, then faces by their vertices (MeshGPT, section 3.1)."""
-    points = grid[:, [2, 0, 1]]
-    order = np.lexsort(points.T)
-    rank = np.empty(len(points), dtype=np.int64)
-    rank[order] = np.arange(len(points))
-    ranked = rank[faces]
-    first = ranked.argmin(axis=1)
-    turned = np.take_along_axis(ranked, (first[:, None] + np.arange(3)) % 3, axis=1)
-    turned = turned[np.lexsort(np.sort(turned, axis=1).T[::-1])]
-    return points[order][turned].ravel()
-
-
-def edgerunner(grid: list[list[int]], faces: list[list[int]]) -> list[int]:
-    """EdgeRunner's walk over half-edges with absolute coordinates (arXiv 2409.18114), in plain Python.
-
-    Without its choices of a first edge and of the shorter side at a branch: slightly longer.
-    """
-    twin: dict[int, int] = {}
-    waiting: dict[tuple[int, int], int] = {}
-    for h in range(3 * len(faces)):
-        start, end = faces[h // 3][(h + 1) % 3], faces[h // 3][(h + 2) % 3]
-        other = waiting.pop((min(start, end), max(start, end)), None)
-        if other is None:
-            waiting[min(start, end), max(start, end)] = h
-        else:
-            twin[h], twin[other] = other, h
-
-    def after(h: int) -> int:
-        return h - h % 3 + (h + 1) % 3
-
-    def before(h: int) -> int:
-        return h - h % 3 + (h + 2) % 3
-
-    def tip(h: int) -> int:
-        return faces[h // 3][h % 3]
-
-    seen = {v for h in waiting.values() for v in (tip(after(h)), tip(before(h)))}
-    done = [False] * len(faces)
-    written: list[int] = []
-    sums = [[sum(grid[v][axis] for v in face) for axis in (1, 2, 0)] for face in faces]
-    for f in sorted(range(len(faces)), key=lambda f: sums[f]):
-        stack = [(3 * f, True)]
-        while stack:
-            h, is_first = stack.pop()
-            if done[h // 3]:
-                continue
-            done[h // 3] = True
-            if is_first:
-                ends = (tip(h), tip(after(h)), tip(before(h)))
-                written += [2, *(x + 3 for v in ends for x in grid[v])]
-                seen.update(ends[1:])
-            else:
-                written += [x + 3 for x in grid[tip(h)]]
-            right, left = twin.get(after(h)), twin.get(before(h))
-            has_right = right is not None and not done[right // 3]
-            has_left = left is not None and not done[left // 3]
-            if tip(h) not in seen:
-                seen.add(tip(h))
-                written.append(0)
-                if has_right:
-                    stack.append((right, False))
-                continue
-            if has_right and has_left:
-                stack.append((left, True))
-            if has_right or has_left:
-                written.append(0 if has_right else 1)
-                stack.append((right if has_right else left, False))
-    return written
+def _whole(faces: NDArray[np.integer[Any]], n: int) -> Ints:
+    """Faces (F, 3) of three distinct corners, each set of corners once."""
+    corners = np.sort(faces.astype(np.int64), axis=1)
+    corners = corners[(corners[:, 1:] != corners[:, :-1]).all(axis=1)]
+    return corners[np.unique(corners @ np.array([n * n, n, 1]), return_index=True)[1]]
