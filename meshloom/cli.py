@@ -240,6 +240,29 @@ def evaluate(
 
 
 @app.command()
+def curves(
+    runs: Annotated[list[Path], typer.Argument(help="Folders that `train` made.")],
+    out: Annotated[Path, typer.Option("--out", "-o", help="PNG to write.")] = Path("curves.png"),
+) -> None:
+    """Learning curves: training and held-out losses of runs against their steps, as a picture."""
+    from meshloom import training_commands
+
+    training_commands.curves(runs, out)
+
+
+@app.command("compare-training")
+def compare_training(
+    comparison: Annotated[str, typer.Argument(help="A YAML file, or a name in configs/comparisons.")],
+    sources: Annotated[list[str], typer.Argument(help="Of the meshes, as `curate` takes them.")],
+    out: OutFolder,
+) -> None:
+    """Which tokenizer a network learns better from, at equal cost: losses and generations, over seeds."""
+    from meshloom import training_commands
+
+    training_commands.compare_training(comparison, sources, out)
+
+
+@app.command()
 def tokenize(
     mesh: Path,
     tokenizer: str = "silksong",

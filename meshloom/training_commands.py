@@ -1,4 +1,4 @@
-"""What the commands about experiments and runs do: config show, train, generate, evaluate."""
+"""What the commands about experiments and runs do: config show, train, generate, evaluate, curves, ..."""
 
 from pathlib import Path
 from typing import Any
@@ -70,3 +70,33 @@ def evaluate(
         run, data, split, out, limit=limit, seed=seed, temperature=temperature, protocol=protocol
     )
     console.print(f"{summary['valid']} valid of {summary['requested']} requested; report: {out}/report.html")
+
+
+def curves(runs: list[Path], out: Path) -> None:
+    """Draw the training and held-out losses of runs against their steps."""
+    from pipelines.pictures import curves_plot
+    from pipelines.storage import write_bytes
+    from training.learning_curves import learning_curves
+
+    write_bytes(out, curves_plot(learning_curves(runs), "loss (nats)", {"step": "steps"}))
+    console.print(f"written: {out}", markup=False, soft_wrap=True)
+
+
+def compare_training(comparison: str, sources: list[str], out: Path) -> None:
+    """Curate the sources once per tokenizer, train every tokenizer with every seed, and compare."""
+    from pipelines.curation import curate
+    from pipelines.settings import CurationSettings
+    from training.comparison import compare_training as compare
+    from training.comparison import load_comparison
+
+    settings = load_comparison(comparison)
+    curated = {}
+    for name, tokenizer in settings.tokenizers.items():
+        console.print(f"curating {name}", markup=False)
+        curation = CurationSettings.model_validate({**settings.curation, "tokenizer": tokenizer})
+        curated[name] = curate(sources, out / "curated" / name, curation).root
+    compare(settings, curated, out, lambda line: console.print(line, markup=False, soft_wrap=True))
+    console.print(
+        f"tables: {out}/comparison.md; curves: {out}/curves.png; every run: {out}/runs.parquet",
+        soft_wrap=True,
+    )

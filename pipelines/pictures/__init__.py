@@ -7,6 +7,7 @@ Path("chair.png").write_bytes(to_png(render_mesh(vertices, faces)))
 from pipelines.pictures.plots import (
     as_markdown_image,
     bits_plot,
+    curves_plot,
     funnel_plot,
     histogram,
     leakage_plot,
@@ -21,6 +22,7 @@ __all__ = [
     "as_markdown_image",
     "bits_plot",
     "contact_sheet",
+    "curves_plot",
     "funnel_plot",
     "histogram",
     "leakage_plot",

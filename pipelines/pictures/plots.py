@@ -2,12 +2,14 @@
 
 import base64
 import io
+from collections.abc import Mapping
 
 import numpy as np
 import polars as pl
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import ArrayLike
 
@@ -139,6 +141,38 @@ def leakage_plot(sources: pl.DataFrame) -> bytes:
     return _png(figure)
 
 
+def curves_plot(curves: pl.DataFrame, y_label: str, x_labels: Mapping[str, str]) -> bytes:
+    """PNG of lines: a panel for each column of `x_labels` (and what it is called), a colour for each group.
+
+    `curves` has columns group, part and line (texts), y, and those of `x_labels`; rows that share group, part
+    and line are joined in their order. The first part is drawn solid, the others dashed and faint.
+    """
+    figure = Figure(figsize=(1.5 + 4.5 * len(x_labels), 3.6), dpi=_DOTS_PER_INCH, layout="constrained")
+    FigureCanvasAgg(figure)
+    panels = figure.subplots(1, len(x_labels), sharey=True, squeeze=False)[0]
+    groups, parts = (curves[name].unique(maintain_order=True).to_list() for name in ("group", "part"))
+    for axes, (column, label) in zip(panels, x_labels.items(), strict=True):
+        _plain(axes)
+        axes.set_xlabel(label)
+        for (group, part, _), line in curves.group_by("group", "part", "line", maintain_order=True):
+            is_first = part == parts[0]
+            axes.plot(
+                line[column],
+                line["y"],
+                color=_SERIES[groups.index(group) % len(_SERIES)],
+                linestyle="-" if is_first else "--",
+                marker="." if line.height == 1 else None,  # which a line alone would not show
+                linewidth=1.4 if is_first else 0.9,
+                alpha=0.9 if is_first else 0.6,
+            )
+    panels[0].set_ylabel(y_label)
+    handles = [Line2D([], [], color=_SERIES[i % len(_SERIES)], label=name) for i, name in enumerate(groups)]
+    for part in parts:
+        handles.append(Line2D([], [], color=_INK, linestyle="-" if part == parts[0] else "--", label=part))
+    panels[-1].legend(handles=handles, fontsize=8, frameon=False, loc="upper left", bbox_to_anchor=(1, 1))
+    return _png(figure)
+
+
 def as_markdown_image(png: bytes, alt: str) -> str:
     """Markdown that holds the picture itself, for metadata and notebooks."""
     return f"![{alt}](data:image/png;base64,{base64.b64encode(png).decode()})"
@@ -148,9 +182,13 @@ def _figure(width_inches: float, height_inches: float) -> tuple[Figure, Axes]:
     figure = Figure(figsize=(width_inches, height_inches), dpi=_DOTS_PER_INCH, layout="constrained")
     FigureCanvasAgg(figure)
     axes = figure.add_subplot()
+    _plain(axes)
+    return figure, axes
+
+
+def _plain(axes: Axes) -> None:
     axes.spines[["top", "right"]].set_visible(False)
     axes.tick_params(labelsize=9, colors=_INK)
-    return figure, axes
 
 
 def _png(figure: Figure) -> bytes:

@@ -15,6 +15,7 @@ from pipelines.pictures import (
     as_markdown_image,
     bits_plot,
     contact_sheet,
+    curves_plot,
     funnel_plot,
     histogram,
     pairs_sheet,
@@ -172,3 +173,23 @@ def test_a_markdown_image_holds_the_picture():
     text = as_markdown_image(b"\x89PNG", "alt text")
     assert text.startswith("![alt text](data:image/png;base64,")
     assert base64.b64decode(text.split(",")[1][:-1]) == b"\x89PNG"
+
+
+def test_curves_have_a_panel_for_each_axis_and_every_line_is_drawn():
+    rows = {
+        "group": ["a", "a", "b", "b", "b"],
+        "part": ["held out", "held out", "held out", "held out", "training"],
+        "line": ["a", "a", "b", "b", "b"],
+        "y": [3.0, 1.0, 2.5, 1.5, 2.0],
+        "step": [0, 10, 0, 10, 5],
+        "seconds": [0.0, 4.0, 0.0, 9.0, 5.0],
+    }
+    curves = pl.DataFrame(rows)
+    one = opened(curves_plot(curves, "nats", {"step": "steps"}))
+    two = opened(curves_plot(curves, "nats", {"step": "steps", "seconds": "seconds of training"}))
+    assert two.width > 1.5 * one.width
+    whole = curves_plot(curves, "nats", {"step": "steps"})
+    assert whole == curves_plot(curves, "nats", {"step": "steps"})
+    for i in range(curves.height):  # a point that moves moves its line; the single one of `training` as well
+        moved = curves.with_columns(pl.when(pl.int_range(pl.len()) == i).then(2.2).otherwise("y").alias("y"))
+        assert curves_plot(moved, "nats", {"step": "steps"}) != whole
