@@ -11,7 +11,7 @@ from pipelines.duplicates.descriptor import DEGREES, LANDMARK_UNIT, LANDMARKS, S
 
 OUTERMOST = 2.4
 NORMAL_DEGREES = slice(2, DEGREES, 2)
-PIECES, LIGHT = 4096, 1 / 16384
+PIECES, LIGHT, ROUNDING = 4096, 1 / 16384, 1 + 1e-9
 _PIECES_AT_ONCE = 1 << 10
 """So many fit in the processor's cache with all their harmonics."""
 _DEGREE, _ORDER = np.tril_indices(DEGREES)
@@ -118,10 +118,11 @@ def _pieces(
     points, masses = [], []
     while len(triangles):
         squared = ((np.roll(triangles, -1, axis=1) - triangles) ** 2).sum(axis=2)
-        is_done = (squared.max(axis=1) <= small) | (mass <= LIGHT)
+        is_done = (squared.max(axis=1) <= small * ROUNDING) | (mass <= LIGHT * ROUNDING)
         points.append(triangles[is_done].mean(axis=1))
         masses.append(mass[is_done])
-        longest = squared[~is_done].argmax(axis=1)
+        squared = squared[~is_done]
+        longest = (squared * ROUNDING >= squared.max(axis=1, keepdims=True)).argmax(axis=1)
         turned = (longest[:, None] + np.arange(3)) % 3
         start, end, opposite = np.take_along_axis(triangles[~is_done], turned[..., None], 1).swapaxes(0, 1)
         middle = (start + end) / 2

@@ -184,7 +184,7 @@ def test_no_index_lies_beside_tars_that_are_being_rewritten(data, monkeypatch):
     def fail(*_: object) -> None:
         raise OSError("disk full")
 
-    monkeypatch.setattr("pipelines.stages.shards._places", fail)
+    monkeypatch.setattr("pipelines.stages.shards._SplitWriter._add", fail)
     with pytest.raises(OSError, match="disk full"):
         build_shards(data, SETTINGS.model_copy(update={"samples_per_shard": 3}))
     assert not index_path(data).exists()

@@ -33,6 +33,8 @@ pub const LANDMARK_UNIT: f64 = 1.0 / 1024.0;
 const PIECES: f64 = 4096.0;
 /// Or when its share of the area is not above this: slivers would make many pieces of no weight.
 const LIGHT: f64 = 1.0 / 16384.0;
+/// Lengths that differ by rounding only count as equal: a turned copy is cut in the same places.
+const ROUNDING: f64 = 1.0 + 1e-9;
 
 /// A surface, whatever its place, size, pose and triangles.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -142,7 +144,7 @@ impl Surface {
             waiting.push((corners.map(|corner| minus(&corner, &self.centroid)), mass));
             while let Some(([a, b, c], mass)) = waiting.pop() {
                 let (squared, [start, end, opposite]) = longest_side(a, b, c);
-                if squared <= small || mass <= LIGHT {
+                if squared <= small * ROUNDING || mass <= LIGHT * ROUNDING {
                     let place = [0, 1, 2].map(|x| (a[x] + b[x] + c[x]) / 3.0);
                     pieces.push(Piece { place, mass });
                 } else {
@@ -158,14 +160,12 @@ impl Surface {
 
 /// The squared length of the longest side, the first of equal ones; its ends, then the other corner.
 fn longest_side(a: [f64; 3], b: [f64; 3], c: [f64; 3]) -> (f64, [[f64; 3]; 3]) {
-    let sides = [[a, b, c], [b, c, a], [c, a, b]].map(|corners| {
+    let mut longest = (0.0, [a, b, c]);
+    for corners in [[a, b, c], [b, c, a], [c, a, b]] {
         let side = minus(&corners[1], &corners[0]);
-        (dot(&side, &side), corners)
-    });
-    let mut longest = sides[0];
-    for side in &sides[1..] {
-        if side.0 > longest.0 {
-            longest = *side;
+        let squared = dot(&side, &side);
+        if squared > longest.0 * ROUNDING {
+            longest = (squared, corners);
         }
     }
     longest
