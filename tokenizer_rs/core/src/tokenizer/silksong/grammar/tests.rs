@@ -192,3 +192,30 @@ fn a_token_out_of_place_is_refused_and_changes_nothing() {
     state.advance(2).unwrap();
     assert!(state.can_end());
 }
+
+/// There the published decoder stops, before any face.
+#[test]
+fn a_reference_layer_reaches_its_offsets_before_it_ends() {
+    for level in LEVELS {
+        let tokenizer = Silksong::new(128, VertexMode::Xyz, level, Limits::default()).unwrap();
+        let [x, head, column] = [5659, 203, 459];
+        let mut state = tokenizer.grammar();
+        let mut tokens = vec![COMPONENT, x, x, x, LAYER_END];
+        tokens.extend([
+            x + 1,
+            x,
+            x,
+            head + 1,
+            tokenizer.vocabulary().offset(9),
+            column,
+        ]);
+        tokens.extend([x + 2, x + 1, x, head + 1, column]);
+        tokens.iter().for_each(|&id| state.advance(id).unwrap());
+        let may_end = level == Conformance::Extended;
+        for token in [LAYER_END, COMPONENT_END] {
+            assert_eq!(state.boxed_clone().advance(token).is_ok(), may_end);
+        }
+        end_sequence(state.as_mut(), &mut tokens);
+        assert!(has_apart_corners(&tokenizer.decode(&tokens).unwrap()));
+    }
+}
