@@ -22,18 +22,33 @@ def generator() -> SilksongGenerator:
     return random_generator()
 
 
+@pytest.fixture(scope="module", params=[(50, 0.95), (None, None)], ids=["usual", "everything"])
+def kept(request: pytest.FixtureRequest) -> tuple[int | None, float | None]:
+    """`top_k` and `top_p` of the draw."""
+    chosen: tuple[int | None, float | None] = request.param
+    return chosen
+
+
 @pytest.fixture(scope="module")
-def out(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def out(tmp_path_factory: pytest.TempPathFactory, kept: tuple[int | None, float | None]) -> Path:
     return tmp_path_factory.mktemp("thousand")
 
 
 @pytest.fixture(scope="module")
-def generated(generator: SilksongGenerator, out: Path) -> pl.DataFrame:
+def generated(generator: SilksongGenerator, out: Path, kept: tuple[int | None, float | None]) -> pl.DataFrame:
     sides = np.random.default_rng(0).uniform(0.3, 1, (N_MESHES, 3))
     boxes = [make_box(of_box) for of_box in sides.tolist()]
     conditions = [Condition(f"{i}", f"{i}", box.vertices, box.faces) for i, box in enumerate(boxes)]
     return generate_meshes(
-        generator, CONFIG, conditions, out, temperature=1.0, max_tokens=MAX_TOKENS, batch_size=50
+        generator,
+        CONFIG,
+        conditions,
+        out,
+        temperature=1.0,
+        max_tokens=MAX_TOKENS,
+        top_k=kept[0],
+        top_p=kept[1],
+        batch_size=50,
     )
 
 

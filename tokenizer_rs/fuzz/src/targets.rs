@@ -1,6 +1,13 @@
 //! The targets and what each of them claims.
 
-use meshloom_tokenizer_core::measure::{crossing_faces, measure, quantization_damage, shape};
+use std::collections::HashSet;
+
+use meshloom_tokenizer_core::measure::descriptor::{LANDMARKS, SIZE};
+use meshloom_tokenizer_core::measure::{
+    canonical_triangles, crossing_faces, descriptor, measure, quantization_damage, shape,
+};
+use meshloom_tokenizer_core::mesh::components::over_edges;
+use meshloom_tokenizer_core::mesh::pre_clean::pre_clean;
 use meshloom_tokenizer_core::read::{read, Format, ReadLimits};
 use meshloom_tokenizer_core::repair::{check_guarantees, repair_grid_mesh, RepairOptions};
 use meshloom_tokenizer_core::tokenizer::loom::table::SlotTable;
@@ -27,6 +34,8 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("read_stl", |data| read_bytes(data, Format::Stl)),
     ("repair", repair),
     ("measuring", measuring),
+    ("cleaning", cleaning),
+    ("describing", describing),
 ];
 
 /// The first byte chooses a member of the family and what is done with the rest.
@@ -68,7 +77,7 @@ fn decode(family: &Family, data: &[u8]) {
     }
 }
 
-/// A walk along allowed tokens can always be ended, and what it wrote decodes.
+/// A walk along allowed tokens can always be ended, and what it wrote decodes to a face.
 fn grammar(family: &Family, data: &[u8]) {
     let tokenizer = family.tokenizer.as_ref();
     let mut state = tokenizer.grammar();
@@ -102,6 +111,10 @@ fn grammar(family: &Family, data: &[u8]) {
     let mesh = tokenizer
         .decode(&tokens)
         .expect("an allowed sequence decodes");
+    assert!(
+        !mesh.faces.is_empty(),
+        "an allowed sequence has at least one face"
+    );
     check_decoded(family, &mesh);
 }
 
@@ -191,5 +204,68 @@ fn measuring(data: &[u8]) {
     }
     if let Ok(damage) = quantization_damage(&mesh, &[1, 7]) {
         assert!(damage.iter().all(|d| d.dropped_faces <= mesh.faces.len()));
+    }
+}
+
+/// Cleaning keeps faces of the input, each once, and numbers its components as they come.
+fn cleaning(data: &[u8]) {
+    let mesh = bytes::triangle_mesh(data);
+    let cleaned = match pre_clean(&mesh) {
+        Ok(cleaned) => cleaned,
+        Err(error) => return assert_no_defect(&error),
+    };
+    cleaned.check().expect("its faces name its vertices");
+    assert!(cleaned.faces.len() <= mesh.faces.len());
+    assert!(cleaned.vertices.iter().all(|p| mesh.vertices.contains(p)));
+    let mut seen = HashSet::new();
+    for face in &cleaned.faces {
+        let mut corners = *face;
+        corners.sort_unstable();
+        assert!(seen.insert(corners), "a face is there twice");
+        assert!(corners[0] < corners[1] && corners[1] < corners[2]);
+    }
+    for faces in [&mesh.faces, &cleaned.faces] {
+        let of_face = over_edges(faces);
+        assert_eq!(of_face.len(), faces.len());
+        let mut n_components = 0;
+        for &component in &of_face {
+            assert!(component <= n_components, "a number is left out");
+            n_components = n_components.max(component + 1);
+        }
+    }
+}
+
+/// What describes a mesh does not change when its vertices and faces come in another order.
+fn describing(data: &[u8]) {
+    let mesh = bytes::triangle_mesh(data);
+    let turned = reversed(&mesh);
+    match (descriptor(&mesh), descriptor(&turned)) {
+        (Ok(a), Ok(b)) => {
+            assert_eq!(a.is_some(), b.is_some());
+            let described = [a, b].into_iter().flatten();
+            assert!(described
+                .into_iter()
+                .all(|d| d.lengths.len() == SIZE && d.landmarks.len() <= LANDMARKS));
+        }
+        (Err(error), Err(_)) => assert_no_defect(&error),
+        _ => panic!("the order of a mesh decides whether it is refused"),
+    }
+    for mirror_images in [false, true] {
+        if let Ok(triangles) = canonical_triangles(&mesh, mirror_images) {
+            assert_eq!(triangles.len(), mesh.faces.len());
+            assert!(triangles.is_sorted() && triangles.iter().all(|corners| corners.is_sorted()));
+            let again = canonical_triangles(&turned, mirror_images);
+            assert_eq!(again.expect("the same mesh"), triangles);
+        }
+    }
+}
+
+/// The same mesh with its vertices and faces in reverse.
+fn reversed(mesh: &TriangleMesh) -> TriangleMesh {
+    let last = mesh.vertices.len() as u32;
+    let faces = mesh.faces.iter().rev();
+    TriangleMesh {
+        vertices: mesh.vertices.iter().rev().copied().collect(),
+        faces: faces.map(|face| face.map(|v| last - 1 - v)).collect(),
     }
 }

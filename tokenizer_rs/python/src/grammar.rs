@@ -139,12 +139,13 @@ impl PyGrammarBatch {
                 row.has_ended = true;
                 continue;
             }
+            let detour = row.state.detour();
             row.state.advance(token).map_err(|error| {
                 let mut failure = Failure::from(error);
                 failure.message = format!("row {r}: {}", failure.message);
                 failure.into_error(py)
             })?;
-            row.way_at_most = row.way_at_most.saturating_add(row.state.longest_detour());
+            row.way_at_most = row.way_at_most.saturating_add(detour);
         }
         Ok(())
     }
@@ -185,7 +186,8 @@ impl Row {
     fn could_miss_its_end(&mut self, remaining: usize) -> bool {
         // The end takes a place as well.
         let spare = remaining.saturating_sub(1);
-        let detour = self.state.longest_detour();
+        let detour = self.state.detour();
+        self.way_at_most = self.way_at_most.min(self.state.most_tokens_to_end());
         if spare > self.way_at_most.saturating_add(detour) {
             return false;
         }
@@ -201,15 +203,11 @@ impl Row {
             return;
         }
         let must_close = remaining.is_some_and(|n| self.could_miss_its_end(n));
-        match (must_close, self.state.closing_token()) {
-            (true, Some(token)) => mask[token as usize] = true,
-            (true, None) => {
-                if let Some(end) = mask.last_mut() {
-                    *end = true;
-                }
-            }
-            (false, _) => write_mask(self.state.as_ref(), mask),
+        if !must_close {
+            return write_mask(self.state.as_ref(), mask);
         }
+        let end = mask.len() - 1;
+        mask[self.state.closing_token().map_or(end, |id| id as usize)] = true;
     }
 }
 

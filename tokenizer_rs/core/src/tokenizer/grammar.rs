@@ -108,7 +108,7 @@ impl TokenMask {
 /// The state of one sequence that is being written.
 ///
 /// Every sequence whose tokens were all allowed when they came, and which stops where it can end, decodes
-/// without error.
+/// to at least one face, without error.
 pub trait Grammar: Send + Sync {
     /// Adds every token that may come next to an empty mask over the vocabulary.
     fn allowed(&self, mask: &mut TokenMask);
@@ -131,6 +131,16 @@ pub trait Grammar: Send + Sync {
     /// missing its end.
     fn longest_detour(&self) -> usize {
         16
+    }
+
+    /// The same, for the next token alone.
+    fn detour(&self) -> usize {
+        self.longest_detour()
+    }
+
+    /// At least as many tokens as that way has, where this is known without walking it.
+    fn most_tokens_to_end(&self) -> usize {
+        usize::MAX
     }
 
     /// How many tokens [`Grammar::closing_token`] needs from here to an end.

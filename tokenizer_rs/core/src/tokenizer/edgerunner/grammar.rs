@@ -76,6 +76,12 @@ impl EdgeRunnerGrammar {
         )
     }
 
+    /// 1 where corner `n` of a first face that is cut short steps aside, so that the face has an area.
+    fn aside(&self, n: usize, axis: usize) -> i32 {
+        let is_turn = matches!((n, axis), (1, 0) | (2, 1));
+        i32::from(is_turn && self.corners[0][axis] == 0)
+    }
+
     fn begin_step(&mut self, is_right: bool) {
         if self.vocabulary.engine().is_relative() {
             let [v0, v1, v2] = self.corners;
@@ -195,7 +201,8 @@ impl Grammar for EdgeRunnerGrammar {
         match self.place {
             _ if self.can_end() => None,
             Place::Between => Some(self.vocabulary.operation(Operation::Begin)),
-            Place::Begin(_, axis) | Place::Step(_, axis) => Some(self.coordinate_ids(axis).0),
+            Place::Begin(n, axis) => Some(self.coordinate_ids(axis).0 + self.aside(n, axis)),
+            Place::Step(_, axis) => Some(self.coordinate_ids(axis).0),
             Place::Operation => Some(self.vocabulary.operation(Operation::End)),
             Place::Ended => Some(self.vocabulary.operation(Operation::EndMesh)),
         }
@@ -235,6 +242,20 @@ mod tests {
                 let mesh = tokenizer.decode(&tokens).unwrap();
                 mesh.check_range().unwrap();
                 assert!(!mesh.faces.is_empty());
+            }
+        }
+    }
+
+    #[test]
+    fn the_shortest_sequence_has_an_area() {
+        for engine in [Engine::LrAbsco, Engine::Lr, Engine::Clers] {
+            for bins in [16, 128] {
+                let tokenizer = EdgeRunner::new(bins, engine, Sort::Stable, false).unwrap();
+                let mesh = tokenizer
+                    .decode(&random_sequence(&tokenizer, 0, &mut 1))
+                    .unwrap();
+                let [a, b, c] = mesh.faces[0].map(|v| mesh.vertices[v as usize]);
+                assert!(b[0] > a[0] && c[1] > a[1] && b[1] == a[1] && c[0] == a[0]);
             }
         }
     }

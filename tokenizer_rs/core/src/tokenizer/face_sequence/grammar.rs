@@ -143,7 +143,12 @@ impl Grammar for FaceSequenceGrammar {
         if self.can_end() {
             return None;
         }
-        self.coordinates().next()
+        // A third corner off the row of the first: faces of a short way have an area.
+        let row = (self.corners[0] / self.bins % self.bins) as i32;
+        let is_turn = self.corner == 2 && self.axis == 1;
+        self.coordinates()
+            .find(|&digit| !is_turn || digit != row)
+            .or_else(|| self.coordinates().next())
     }
 
     fn boxed_clone(&self) -> Box<dyn Grammar> {
@@ -222,6 +227,21 @@ mod tests {
                     .filter(|face| face_key(order, face) >= face_key(order, first))
                     .count();
                 assert_eq!(faces_allowed_after(order, first).len(), expected);
+            }
+        }
+    }
+
+    #[test]
+    fn the_shortest_sequence_has_an_area() {
+        for order in [Order::MeshGpt, Order::MeshXl] {
+            for bins in [2, 128] {
+                let mut state = FaceSequenceGrammar::new(order, bins);
+                let mut tokens = Vec::new();
+                while let Some(token) = state.closing_token() {
+                    state.advance(token).unwrap();
+                    tokens.push(token);
+                }
+                assert_eq!(tokens, [0, 0, 0, 0, 0, 1, 0, 1, 0]);
             }
         }
     }

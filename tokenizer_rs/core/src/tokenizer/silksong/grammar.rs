@@ -3,7 +3,12 @@
 //! ```text
 //! C  position  U  ( position  In0 In1*  Out+ )+  U  ...  E  ( C ... | end )
 //! ```
+//!
+//! The end may come once a face is certain; until then the short way to it writes a triangle.
 
+mod closing;
+
+use super::first_face::FirstFace;
 use super::vocabulary::{Token, VertexMode, Vocabulary, COMPONENT, COMPONENT_END, LAYER_END};
 use super::Conformance;
 use crate::tokenizer::grammar::{not_allowed, Grammar, TokenMask};
@@ -11,6 +16,8 @@ use crate::Result;
 
 /// Rows of at most this many bits are written by their head alone.
 const HEAD_BITS: usize = 8;
+/// Most tokens of a component of one triangle, and of a vertex that is being written.
+const DETOUR: usize = 16 + 6;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Place {
@@ -34,13 +41,20 @@ pub struct SilksongGrammar {
     vocabulary: Vocabulary,
     /// The least offset that a row may name outside its head.
     least_offset: usize,
+    conformance: Conformance,
     layer_number_limit: usize,
     place: Place,
     n_read: usize,
     layer_index: usize,
     n_layer: usize,
     n_previous: usize,
-    has_component: bool,
+    /// The ids of the position being written.
+    position: [i32; 3],
+    /// Whether there is a face, whatever follows.
+    has_face: bool,
+    first_face: FirstFace,
+    /// The least length of the layer that reaches all its offsets.
+    n_reached: usize,
 }
 
 impl SilksongGrammar {
@@ -57,13 +71,17 @@ impl SilksongGrammar {
                 Conformance::Reference => HEAD_BITS,
                 Conformance::Extended => 0,
             },
+            conformance,
             layer_number_limit,
             place: Place::Between,
             n_read: 0,
             layer_index: 0,
             n_layer: 0,
             n_previous: 0,
-            has_component: false,
+            position: [0; 3],
+            has_face: false,
+            first_face: FirstFace::default(),
+            n_reached: 0,
         }
     }
 
@@ -72,6 +90,20 @@ impl SilksongGrammar {
             VertexMode::Xyz => 3,
             VertexMode::BlockOffset => 2,
         }
+    }
+
+    fn tokens_per_vertex(&self) -> usize {
+        self.ids_per_position() + 2
+    }
+
+    /// Whether an offset beyond its layer would break the sequence off before there is a face: at the reference
+    /// level.
+    fn can_break_off(&self) -> bool {
+        self.conformance == Conformance::Reference && !self.has_face
+    }
+
+    fn may_close_layer(&self) -> bool {
+        !self.can_break_off() || self.n_layer >= self.n_reached
     }
 
     fn may_start_layer(&self) -> bool {
@@ -119,9 +151,11 @@ impl Grammar for SilksongGrammar {
             }
             Place::BetweenLayers(least) => {
                 columns_from(mask, least);
-                mask.insert(COMPONENT_END);
-                if self.may_start_layer() {
-                    mask.insert(LAYER_END);
+                if self.may_close_layer() {
+                    mask.insert(COMPONENT_END);
+                    if self.may_start_layer() {
+                        mask.insert(LAYER_END);
+                    }
                 }
                 if self.may_add_vertex() {
                     let (first, end) = vocabulary.position_ids(0);
@@ -145,31 +179,36 @@ impl Grammar for SilksongGrammar {
                 self.layer_index = 0;
                 self.n_layer = 0;
                 self.n_previous = 0;
-                self.has_component = true;
+                self.first_face.clear();
                 Place::Position(0)
             }
-            (Token::LayerEnd, _) if token == COMPONENT_END => Place::Between,
+            (Token::LayerEnd, _) if token == COMPONENT_END => {
+                self.close_layer();
+                Place::Between
+            }
             (Token::LayerEnd, _) => {
+                self.close_layer();
                 self.n_previous = self.n_layer;
                 self.n_layer = 0;
                 self.layer_index += 1;
                 Place::Position(0)
             }
-            (Token::InLayer(value), _) => Place::InLayer(
-                value
-                    .checked_sub(self.vocabulary.layer_vertices())
-                    .map_or(value + 1, |_| 0),
-            ),
+            (Token::InLayer(value), _) => {
+                self.take_in_layer(value);
+                let head = value.checked_sub(self.vocabulary.layer_vertices());
+                Place::InLayer(head.map_or(value + 1, |_| 0))
+            }
             (Token::BetweenLayer(column, _), _) => Place::BetweenLayers(column + 1),
             (Token::Coordinate(_) | Token::End, place) => {
                 let n = match place {
                     Place::Position(n) => n + 1,
                     _ => 1,
                 };
+                self.position[n - 1] = token;
                 if n < self.ids_per_position() {
                     Place::Position(n)
                 } else {
-                    self.n_layer += 1;
+                    self.take_vertex();
                     if self.layer_index == 0 {
                         Place::Start
                     } else {
@@ -183,19 +222,45 @@ impl Grammar for SilksongGrammar {
     }
 
     fn can_end(&self) -> bool {
-        self.place == Place::Between && self.has_component
+        self.place == Place::Between && self.has_face
     }
 
     fn closing_token(&self) -> Option<i32> {
         match self.place {
-            Place::Between if self.has_component => None,
+            Place::Between if self.has_face => None,
             Place::Between => Some(COMPONENT),
-            Place::Position(n) => Some(self.vocabulary.position_ids(n).0),
+            Place::Position(n) => Some(self.closing_coordinate(n)),
             Place::Start => Some(LAYER_END),
-            Place::Vertex => Some(self.vocabulary.head(0)),
+            Place::Vertex => Some(self.closing_head()),
             Place::InLayer(_) => Some(self.vocabulary.between(0, 1)),
-            Place::BetweenLayers(_) => Some(COMPONENT_END),
+            Place::BetweenLayers(_) => Some(self.closing_layer()),
         }
+    }
+
+    fn longest_detour(&self) -> usize {
+        let most = if self.can_break_off() {
+            self.vocabulary.layer_vertices()
+        } else {
+            0
+        };
+        DETOUR + most * self.tokens_per_vertex()
+    }
+
+    fn detour(&self) -> usize {
+        match self.place {
+            Place::InLayer(_) => self.longest_detour(),
+            _ => DETOUR,
+        }
+    }
+
+    fn most_tokens_to_end(&self) -> usize {
+        let n_missing = if self.can_break_off() {
+            self.n_reached.saturating_sub(self.n_layer)
+        } else {
+            0
+        };
+        // What is open, and a triangle after it.
+        2 * DETOUR + n_missing * self.tokens_per_vertex()
     }
 
     fn boxed_clone(&self) -> Box<dyn Grammar> {
@@ -204,36 +269,4 @@ impl Grammar for SilksongGrammar {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::testing::random_sequence;
-    use crate::tokenizer::silksong::Silksong;
-    use crate::Tokenizer;
-
-    #[test]
-    fn what_the_grammar_allows_decodes() {
-        for mode in [VertexMode::BlockOffset, VertexMode::Xyz] {
-            let tokenizer =
-                Silksong::new(128, mode, Default::default(), Default::default()).unwrap();
-            let mut seed = 7;
-            for _ in 0..200 {
-                let tokens = random_sequence(&tokenizer, 300, &mut seed);
-                tokenizer.decode(&tokens).unwrap();
-            }
-        }
-    }
-
-    #[test]
-    fn a_token_out_of_place_is_refused_and_changes_nothing() {
-        let mut state = Silksong::default().grammar();
-        assert_eq!(state.advance(1).unwrap_err().code(), "INVALID_TOKENS");
-        for token in [0, 5659, 6990, 1, 5659, 6990, 203, 459] {
-            state.advance(token).unwrap();
-        }
-        // Layer 0 has one vertex: there is no column 1 to be linked with.
-        state.advance(459 + 26).unwrap_err();
-        assert!(!state.can_end());
-        state.advance(2).unwrap();
-        assert!(state.can_end());
-    }
-}
+mod tests;

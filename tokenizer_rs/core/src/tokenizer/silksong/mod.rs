@@ -8,6 +8,7 @@ pub mod cycle_basis;
 pub mod decode;
 pub mod encode;
 pub mod extended;
+pub mod first_face;
 pub mod grammar;
 pub mod in_layer;
 pub mod layers;
