@@ -36,8 +36,10 @@ mod tests {
 
     #[test]
     fn every_step_counts_its_legal_tokens() {
-        // Component, block, offset, layer end, block, offset, row head, row, component end.
-        let tokens = [0, 5659, 6990, 1, 5659, 6990, 203, 459, 2];
+        // A triangle: component, block, offset, layer end, twice block, offset, row head, row, component end.
+        let tokens = [
+            0, 5951, 6171, 1, 6079, 6171, 204, 460, 5967, 6171, 204, 460, 2,
+        ];
         let tokenizer = Silksong::default();
         let mut grammar = tokenizer.grammar();
         let mut expected = 0.0;
