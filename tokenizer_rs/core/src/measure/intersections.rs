@@ -71,12 +71,7 @@ struct Plane {
 impl Plane {
     fn of([a, b, c]: &Triangle) -> Self {
         let from = |p: &Point| [0, 1, 2].map(|axis| p[axis] - a[axis]);
-        let (b, c) = (from(b), from(c));
-        let normal = [
-            b[1] * c[2] - b[2] * c[1],
-            b[2] * c[0] - b[0] * c[2],
-            b[0] * c[1] - b[1] * c[0],
-        ];
+        let normal = vector(&from(b), &from(c));
         Self {
             normal,
             offset: product(&normal, a),
@@ -91,6 +86,15 @@ impl Plane {
 
 fn product(a: &Point, b: &Point) -> i64 {
     a[0] * b[0] + a[1] * b[1] + a[2] * b[2]
+}
+
+/// The vector product.
+fn vector(a: &Point, b: &Point) -> Point {
+    [
+        a[1] * b[2] - a[2] * b[1],
+        a[2] * b[0] - a[0] * b[2],
+        a[0] * b[1] - a[1] * b[0],
+    ]
 }
 
 /// Whether each triangle has corners on both sides of the other's plane and their sections overlap.
@@ -202,14 +206,6 @@ mod tests {
         };
         let before = |a: (i128, i128), b: (i128, i128)| a.0 * b.1 < b.0 * a.1;
         before(of_p[0], of_q[1]) && before(of_q[0], of_p[1])
-    }
-
-    fn vector(a: &Point, b: &Point) -> Point {
-        [
-            a[1] * b[2] - a[2] * b[1],
-            a[2] * b[0] - a[0] * b[2],
-            a[0] * b[1] - a[1] * b[0],
-        ]
     }
 
     #[test]
