@@ -1,5 +1,6 @@
 """The meshes that every tokenizer of a comparison can be trained on, in one order."""
 
+import hashlib
 import json
 import os
 from collections.abc import Mapping
@@ -7,7 +8,6 @@ from pathlib import Path
 
 import polars as pl
 
-from pipelines.sources.files import text_hash
 from pipelines.storage import DataFolder, write_json, write_table
 from training.data import DataError, read_index
 
@@ -35,7 +35,7 @@ def common_meshes(curated: Mapping[str, Path], max_tokens: int | None) -> pl.Dat
                 f"split {split} has no mesh that {', '.join(curated)} all take within {max_tokens} tokens; "
                 "give more meshes, larger shares in curation.split, or a larger model.max_tokens"
             )
-    return common.sort(pl.col("mesh_id").map_elements(text_hash, pl.String))
+    return common.sort(pl.col("mesh_id").map_elements(_hash, pl.String))
 
 
 def restrict(data: Path, mesh_ids: pl.Series, out: Path) -> Path:
@@ -53,8 +53,12 @@ def restrict(data: Path, mesh_ids: pl.Series, out: Path) -> Path:
     write_table(target.shards / "index.parquet", index)
     manifest = json.loads(source.manifest.read_bytes())
     # The digest makes the version of the data set follow its meshes and their order.
-    digest = text_hash("\n".join(mesh_ids))
+    digest = _hash("\n".join(mesh_ids))
     write_json(
         target.manifest, {"of": manifest["version"], "settings": manifest["settings"], "meshes": digest}
     )
     return out
+
+
+def _hash(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
