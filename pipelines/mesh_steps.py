@@ -6,7 +6,7 @@ Tasks and results are plain arrays and numbers, since they travel between proces
 import hashlib
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,6 +25,33 @@ if TYPE_CHECKING:
     import tokenizer_rs
 
     from pipelines.duplicates import Description
+
+
+STATISTICS = {
+    "n_input_vertices": "vert_num",
+    "n_input_faces": "face_num",
+    "n_vertices": "vert_num_process",
+    "n_faces": "face_num_process",
+    "n_components": "CC_num",
+    "n_valid_components": "CC_num_valid",
+    "n_labels": "CC_num_pre",
+    "n_labels_created": "CC_num_pre_all",
+    "max_layer_vertices": "max_lv",
+    "max_layers": "max_l",
+    "max_vertex_faces": "max_edge_num",
+    "n_flipped_faces": "flipped_face",
+    "n_split_component_vertices": "1v2cc_gen",
+    "n_vertex_copies": "nonmani_gen",
+    "n_nonmanifold_vertices": "nonmani_face",
+    "n_unoriented_faces": "not_success_flip_face",
+    "n_merged_vertices": "merge_repeat_verts",
+    "n_reindexed_faces": "replace_facevert_num",
+    "n_degenerate_faces": "degraded_face_num",
+    "n_duplicate_faces": "move_repeat_face_num",
+    "n_invalid_component_vertices": "CC_invalid_vert_num",
+    "n_invalid_component_faces": "CC_invalid_face_num",
+}
+"""Column -> name in Silksong's statistics, which are those of the reference."""
 
 
 @dataclass(frozen=True)
@@ -86,13 +113,8 @@ class TokenizedMesh:
     """(F, 3)"""
     exact: bool
     """Whether the tokens decode to the quantised, repaired mesh."""
-    n_vertices: int
-    """Vertices that the faces of the tokenised mesh use."""
-    n_faces: int
-    n_components: int
-    """Of the tokenised mesh, connected through edges."""
-    statistics: dict[str, Any]
-    """The family's own, under its own names."""
+    counts: dict[str, int]
+    """Columns of the tokens table: those of Silksong for its tokens, else those that every family has."""
 
 
 def read_and_measure(task: ReadTask) -> MeasuredMesh:
@@ -133,7 +155,6 @@ def clean_and_tokenize(task: TokenizeTask) -> TokenizedMesh:
         raise ItemError(Reason.DECIMATION, str(error)) from None
     except tokenizer_rs.MeshError as error:
         raise refusal(error) from None
-    written = np.asarray(encoding.faces)
     if not len(encoding.tokens):
         raise ItemError(Reason.NO_VALID_COMPONENT, "no face is left after the repair")
     return TokenizedMesh(
@@ -141,11 +162,25 @@ def clean_and_tokenize(task: TokenizeTask) -> TokenizedMesh:
         vertices.astype(np.float32),
         faces,
         bool(encoding.exact),
-        len(np.unique(written)),
-        len(written),
-        int(edge_components(written).max(initial=-1)) + 1,
-        dict(encoding.statistics),
+        _counts_of_silksong(encoding)
+        if task.tokenizer.name == "silksong"
+        else _counts(encoding, len(vertices), len(faces)),
     )
+
+
+def _counts_of_silksong(encoding: "tokenizer_rs.Encoding") -> dict[str, int]:
+    return {column: int(encoding.statistics[name]) for column, name in STATISTICS.items()}
+
+
+def _counts(encoding: "tokenizer_rs.Encoding", n_vertices: int, n_faces: int) -> dict[str, int]:
+    written = np.asarray(encoding.faces)
+    return {
+        "n_input_vertices": n_vertices,
+        "n_input_faces": n_faces,
+        "n_vertices": len(np.unique(written)),
+        "n_faces": len(written),
+        "n_components": int(edge_components(written).max(initial=-1)) + 1,
+    }
 
 
 def describe_mesh(task: DescribeTask) -> "Description":

@@ -153,8 +153,7 @@ def _memory_cap(bytes_per_item: int) -> Iterator[None]:
     if sys.platform != "linux":
         yield
         return
-    with open("/proc/self/statm") as handle:
-        in_use = int(handle.read().split()[0]) * resource.getpagesize()
+    in_use = _address_space()
     before, hard = resource.getrlimit(resource.RLIMIT_AS)
     capped = in_use + bytes_per_item
     if hard != resource.RLIM_INFINITY:
@@ -164,3 +163,12 @@ def _memory_cap(bytes_per_item: int) -> Iterator[None]:
         yield
     finally:
         resource.setrlimit(resource.RLIMIT_AS, (before, hard))
+
+
+def _address_space() -> int:
+    """Bytes that this process has mapped."""
+    descriptor = os.open("/proc/self/statm", os.O_RDONLY)
+    try:
+        return int(os.read(descriptor, 64).split()[0]) * resource.getpagesize()
+    finally:
+        os.close(descriptor)

@@ -16,11 +16,11 @@ worked on.
 """
 
 import os
+import selectors
 import signal
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from multiprocessing import connection
 from typing import Generic, TypeVar
 
 from pipelines.kept_workers import Worker, give_back, taken
@@ -89,6 +89,7 @@ class _Pool(Generic[Item, Value]):
         self.job = Job(function, limits.seconds_per_item, limits.bytes_per_item, unexpected, tuple(imports))
         self.n_workers = n_workers(limits)
         self.workers: list[Worker] = []
+        self.pipes = selectors.DefaultSelector()
         self.n_failed_starts = 0
         self.bereaved: deque[tuple[int, Item]] = deque()
         """Items to be tried again."""
@@ -126,6 +127,7 @@ class _Pool(Generic[Item, Value]):
         for worker in self.workers:
             give_back(worker)
         self.workers = []
+        self.pipes.close()
 
     def _hand_out(self, backlog: deque[tuple[int, Item]]) -> None:
         """Give idle workers what waits; an item to be tried again waits until all others rest."""
@@ -141,7 +143,9 @@ class _Pool(Generic[Item, Value]):
     def _start_workers(self, n_waiting: int) -> None:
         n_free = sum(worker.index is None for worker in self.workers)
         for _ in range(min(n_waiting - n_free, self.n_workers - len(self.workers))):
-            self.workers.append(taken(self.job))
+            worker = taken(self.job)
+            self.workers.append(worker)
+            self.pipes.register(worker.pipe, selectors.EVENT_READ)
 
     def _assign(self, worker: Worker, backlog: deque[tuple[int, Item]]) -> None:
         index, item = backlog[0]
@@ -158,7 +162,7 @@ class _Pool(Generic[Item, Value]):
         """Wait until a worker speaks, dies or is late, and act on it."""
         busy = [worker.deadline for worker in self.workers if worker.index is not None]
         timeout = max(0.0, min(busy) - time.monotonic()) if busy else None
-        ready = connection.wait([worker.pipe for worker in self.workers], timeout) if self.workers else []
+        ready = {key.fileobj for key, _ in self.pipes.select(timeout)} if self.workers else set()
         now = time.monotonic()
         for worker in list(self.workers):
             if worker.pipe in ready:
@@ -207,6 +211,7 @@ class _Pool(Generic[Item, Value]):
         self._remove(worker)
 
     def _remove(self, worker: Worker) -> None:
+        self.pipes.unregister(worker.pipe)
         worker.end()
         self.workers.remove(worker)
 

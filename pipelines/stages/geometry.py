@@ -2,7 +2,9 @@
 
 from collections.abc import Iterator
 from contextlib import ExitStack
+from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -70,14 +72,16 @@ def read_geometry(path: Path) -> Iterator[tuple[str, NDArray[np.float64], NDArra
     with pq.ParquetFile(path) as file:
         for group in range(file.num_row_groups):
             table = file.read_row_group(group)
-            columns = [table.column(name).combine_chunks() for name in SCHEMA.names]
-            for row in range(table.num_rows):
-                mesh_id, vertices, faces = (column[row] for column in columns)
-                yield (
-                    mesh_id.as_py(),
-                    vertices.values.to_numpy().reshape(-1, 3),
-                    faces.values.to_numpy().reshape(-1, 3),
-                )
+            ids = table.column("mesh_id").to_pylist()
+            yield from zip(ids, _triples(table, "vertices"), _triples(table, "faces"), strict=True)
+
+
+def _triples(table: pa.Table, name: str) -> Iterator[NDArray[Any]]:
+    """Rows of a column of flat lists as views (.., 3) of one array."""
+    for chunk in table.column(name).chunks:
+        values, ends = chunk.values.to_numpy(), chunk.offsets.to_numpy()
+        for begin, end in pairwise(ends.tolist()):
+            yield values[begin:end].reshape(-1, 3)
 
 
 def list_array(arrays: list[NDArray], value_type: pa.DataType) -> pa.Array:

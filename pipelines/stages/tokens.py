@@ -4,7 +4,6 @@ from collections.abc import Iterator
 from contextlib import ExitStack
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any
 
 import polars as pl
 import pyarrow as pa
@@ -21,32 +20,6 @@ from pipelines.tokenizers import TokenizerSettings, check_storable
 from pipelines.worker_process import Failed
 
 VERSION = 3
-STATISTICS = {
-    "n_input_vertices": "vert_num",
-    "n_input_faces": "face_num",
-    "n_vertices": "vert_num_process",
-    "n_faces": "face_num_process",
-    "n_components": "CC_num",
-    "n_valid_components": "CC_num_valid",
-    "n_labels": "CC_num_pre",
-    "n_labels_created": "CC_num_pre_all",
-    "max_layer_vertices": "max_lv",
-    "max_layers": "max_l",
-    "max_vertex_faces": "max_edge_num",
-    "n_flipped_faces": "flipped_face",
-    "n_split_component_vertices": "1v2cc_gen",
-    "n_vertex_copies": "nonmani_gen",
-    "n_nonmanifold_vertices": "nonmani_face",
-    "n_unoriented_faces": "not_success_flip_face",
-    "n_merged_vertices": "merge_repeat_verts",
-    "n_reindexed_faces": "replace_facevert_num",
-    "n_degenerate_faces": "degraded_face_num",
-    "n_duplicate_faces": "move_repeat_face_num",
-    "n_invalid_component_vertices": "CC_invalid_vert_num",
-    "n_invalid_component_faces": "CC_invalid_face_num",
-}
-"""Column -> name in Silksong's statistics, which are those of the reference."""
-
 ARRAYS = {"tokens": pa.uint16(), "vertices": pa.float32(), "faces": pa.int32()}
 """Columns that hold a flat array a row."""
 
@@ -123,20 +96,19 @@ class _TokensWriter:
         self.path = path
         self.fingerprint = fingerprint
         self.constants = {"tokenizer": tokenizer.label, "resolution": tokenizer.resolution}
-        self.is_silksong = tokenizer.name == "silksong"
         self.rows: list[Row] = []
 
     def keep(self, row: Row, value: TokenizedMesh) -> None:
-        counts = _counts_of_silksong(value) if self.is_silksong else _counts(value)
         n_tokens = len(value.tokens)
         self.rows.append(
             {
                 **{name: row[name] for name in IDENTITY},
                 **self.constants,
-                **counts,
+                **dict.fromkeys(SILKSONG_COLUMNS),
+                **value.counts,
                 "exact": value.exact,
                 "n_tokens": n_tokens,
-                "compression_ratio": n_tokens / (9 * counts["n_faces"]),
+                "compression_ratio": n_tokens / (9 * value.counts["n_faces"]),
                 "tokens": value.tokens,
                 "vertices": value.vertices.ravel(),
                 "faces": value.faces.ravel(),
@@ -153,22 +125,6 @@ class _TokensWriter:
         frame = validate(Tokens, pl.DataFrame(columns))
         write_table(self.path, frame, self.fingerprint, rows_per_group=ARRAY_ROWS_PER_GROUP)
         return len(frame)
-
-
-def _counts_of_silksong(value: TokenizedMesh) -> dict[str, Any]:
-    return {column: int(value.statistics[name]) for column, name in STATISTICS.items()}
-
-
-def _counts(value: TokenizedMesh) -> dict[str, Any]:
-    """What means the same for every family; the rest is null."""
-    return {
-        **dict.fromkeys(SILKSONG_COLUMNS),
-        "n_input_vertices": len(value.vertices),
-        "n_input_faces": len(value.faces),
-        "n_vertices": value.n_vertices,
-        "n_faces": value.n_faces,
-        "n_components": value.n_components,
-    }
 
 
 def tokenizer_version() -> str:
