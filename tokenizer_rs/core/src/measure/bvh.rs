@@ -13,7 +13,8 @@ pub struct Aabb {
 }
 
 impl Aabb {
-    const EMPTY: Self = Self {
+    /// A box without points.
+    pub const EMPTY: Self = Self {
         low: [f64::INFINITY; 3],
         high: [f64::NEG_INFINITY; 3],
     };
@@ -97,6 +98,26 @@ impl Bvh {
         };
         if !boxes.is_empty() {
             tree.split(boxes, 0, boxes.len());
+        }
+        tree
+    }
+
+    /// The same tree over boxes that have moved a little: an empty box is never near anything. Cost O(n).
+    pub fn refitted(&self, boxes: &[Aabb]) -> Self {
+        let mut tree = self.clone();
+        for at in (0..tree.nodes.len()).rev() {
+            let node = tree.nodes[at];
+            let mut bounds = Aabb::EMPTY;
+            if node.n_items > 0 {
+                let items = tree.leaf(&node);
+                items
+                    .iter()
+                    .for_each(|&item| bounds.extend(&boxes[item as usize]));
+            } else {
+                bounds.extend(&tree.nodes[at + 1].bounds);
+                bounds.extend(&tree.nodes[node.start as usize].bounds);
+            }
+            tree.nodes[at].bounds = bounds;
         }
         tree
     }
@@ -283,5 +304,26 @@ mod tests {
             );
         }
         assert_eq!(Bvh::new(&[]).nearest(&[0.0; 3], 2.0, 0.0, |_| 0.0), 2.0);
+    }
+
+    #[test]
+    fn a_refitted_tree_knows_where_all_boxes_went() {
+        let at = |i: u32, shift: u32| Aabb::around([&[f64::from((i * 7919 + shift * i) % 101); 3]]);
+        let before: Vec<Aabb> = (0..90).map(|i| at(i, 0)).collect();
+        let mut after: Vec<Aabb> = (0..90).map(|i| at(i, 13)).collect();
+        after[17] = Aabb::EMPTY;
+        let tree = Bvh::new(&before).refitted(&after);
+        for x in 0..101 {
+            let point = [f64::from(x); 3];
+            let expected = after
+                .iter()
+                .map(|of| of.squared_distance(&point))
+                .fold(f64::INFINITY, f64::min);
+            let found = tree.nearest(&point, f64::INFINITY, 0.0, |item| {
+                after[item as usize].squared_distance(&point)
+            });
+            assert_eq!(found, expected, "{x}");
+        }
+        assert!(Bvh::new(&[]).refitted(&[]).nodes.is_empty());
     }
 }

@@ -1,6 +1,9 @@
 //! How far two surfaces are apart at their vertices.
 
+use std::collections::BinaryHeap;
+
 use crate::measure::bvh::{Aabb, Bvh};
+use crate::mesh::clean::has_repeated_corner;
 use crate::mesh::Face;
 use crate::{MeshError, Result, TriangleMesh};
 
@@ -9,6 +12,8 @@ pub struct Surface<'a> {
     vertices: &'a [[f64; 3]],
     faces: &'a [Face],
     tree: Bvh,
+    /// Whether faces with a repeated corner count, as segments or points.
+    has_segments: bool,
 }
 
 impl<'a> Surface<'a> {
@@ -20,24 +25,46 @@ impl<'a> Surface<'a> {
             vertices,
             faces,
             tree: Bvh::new(&boxes),
+            has_segments: true,
+        }
+    }
+
+    /// The same faces in the same order after a small change; those with a repeated corner are gone.
+    pub fn changed<'b>(&self, vertices: &'b [[f64; 3]], faces: &'b [Face]) -> Surface<'b> {
+        let around = |face: &Face| match has_repeated_corner(face) {
+            true => Aabb::EMPTY,
+            false => Aabb::around(face.map(|v| &vertices[v as usize])),
+        };
+        let boxes: Vec<Aabb> = faces.iter().map(around).collect();
+        Surface {
+            vertices,
+            faces,
+            tree: self.tree.refitted(&boxes),
+            has_segments: false,
         }
     }
 
     /// Greatest squared distance of any point to the surface, or `at_least` where that is greater.
     ///
-    /// Each point comes with a number that its own squared distance does not exceed, infinite if unknown:
+    /// Each point comes with a number from 0 that its own squared distance does not exceed, infinite if unknown:
     /// a point that cannot be the farthest is not looked at.
     pub fn farthest(&self, points: impl Iterator<Item = ([f64; 3], f64)>, at_least: f64) -> f64 {
-        let mut points: Vec<([f64; 3], f64)> = points.collect();
-        points.sort_by(|a, b| b.1.total_cmp(&a.1));
+        let (points, bounds): (Vec<[f64; 3]>, Vec<f64>) = points.unzip();
+        // The bits of numbers from 0 are in the order of the numbers. Few are taken: a heap sorts no others.
+        let order = bounds.iter().map(|bound| bound.to_bits()).zip(0_u32..);
+        let mut order: BinaryHeap<(u64, u32)> = order.collect::<Vec<_>>().into();
         let mut farthest = at_least;
-        for (point, bound) in points {
+        while let Some((bound, index)) = order.pop() {
+            let (bound, point) = (f64::from_bits(bound), points[index as usize]);
             if bound <= farthest {
                 break;
             }
             let distance = self.tree.nearest(&point, bound, farthest, |f| {
-                let corners = self.faces[f as usize].map(|v| self.vertices[v as usize]);
-                squared_distance(&point, &corners)
+                let face = &self.faces[f as usize];
+                if !self.has_segments && has_repeated_corner(face) {
+                    return f64::INFINITY;
+                }
+                squared_distance(&point, &face.map(|v| self.vertices[v as usize]))
             });
             farthest = farthest.max(distance);
         }

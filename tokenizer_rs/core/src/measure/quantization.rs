@@ -4,7 +4,6 @@ use crate::measure::bvh::Aabb;
 use crate::measure::distance::{dot, minus, Surface};
 use crate::measure::topology::weld;
 use crate::mesh::clean::{first_of_equal, has_repeated_corner, sorted};
-use crate::mesh::compact::used_vertices;
 use crate::mesh::normalize::{normalize, BOUND};
 use crate::mesh::quantize::{dequantize, quantize};
 use crate::mesh::Face;
@@ -43,7 +42,8 @@ pub fn quantization_damage(mesh: &TriangleMesh, bits: &[u32]) -> Result<Vec<Dama
     let mut welded = TriangleMesh { vertices, faces };
     normalize(&mut welded, BOUND)?;
     let original = Surface::new(&welded.vertices, &welded.faces);
-    let n_faces = distinct_faces(&welded.faces).len();
+    let faces: Vec<Face> = welded.faces.iter().map(sorted).collect();
+    let n_faces = n_distinct(&faces);
     let diagonal = Aabb::around(&welded.vertices).squared_diagonal();
     Ok(bits
         .iter()
@@ -68,15 +68,15 @@ fn damage(
     let merged: Vec<Face> = mesh
         .faces
         .iter()
-        .map(|face| face.map(|v| first[v as usize]))
+        .map(|face| sorted(&face.map(|v| first[v as usize])))
         .collect();
-    let left = distinct_faces(&merged);
+    let n_left = n_distinct(&merged);
     let merged_vertices = (0..)
         .zip(&first)
         .filter(|&(v, &f): &(u32, _)| v != f)
         .count();
-    let dropped_faces = n_faces - left.len();
-    if left.is_empty() {
+    let dropped_faces = n_faces - n_left;
+    if n_left == 0 {
         return Damage {
             merged_vertices,
             dropped_faces,
@@ -84,7 +84,10 @@ fn damage(
         };
     }
     let moved: Vec<[f64; 3]> = bins.iter().map(|p| dequantize(p, resolution)).collect();
-    let is_used = used_vertices(moved.len(), &left);
+    let mut is_used = vec![false; moved.len()];
+    for face in merged.iter().filter(|face| !has_repeated_corner(face)) {
+        face.iter().for_each(|&v| is_used[v as usize] = true);
+    }
     // A vertex is no farther from the other surface than from where it went, or came from.
     let shift = |v: usize| {
         let by = minus(&mesh.vertices[v], &moved[v]);
@@ -101,7 +104,7 @@ fn damage(
     let back = (0..moved.len())
         .filter(|&v| is_used[v])
         .map(|v| (moved[v], shift(v)));
-    let farthest = Surface::new(&moved, &left).farthest(there, 0.0);
+    let farthest = original.changed(&moved, &merged).farthest(there, 0.0);
     let farthest = original.farthest(back, farthest);
     Damage {
         merged_vertices,
@@ -128,16 +131,15 @@ fn compacted(positions: &[[f32; 3]], faces: &[Face]) -> (Vec<[f64; 3]>, Vec<Face
     (vertices, faces)
 }
 
-/// One face for each set of three distinct corners.
-fn distinct_faces(faces: &[Face]) -> Vec<Face> {
-    let mut distinct: Vec<Face> = faces
-        .iter()
-        .filter(|face| !has_repeated_corner(face))
-        .map(sorted)
-        .collect();
-    distinct.sort_unstable();
-    distinct.dedup();
-    distinct
+/// Sets of three distinct corners among faces whose corners ascend.
+fn n_distinct(faces: &[Face]) -> usize {
+    let first = first_of_equal(faces);
+    (0..)
+        .zip(&first)
+        .filter(|&(f, &of_equal): &(u32, _)| {
+            f == of_equal && !has_repeated_corner(&faces[f as usize])
+        })
+        .count()
 }
 
 #[cfg(test)]
