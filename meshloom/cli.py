@@ -25,6 +25,9 @@ app.add_typer(config_app, name="config")
 console = Console(stderr=True, highlight=False)
 
 OutFolder = Annotated[Path, typer.Option("--out", "-o", help="Folder to write into.")]
+RawWeights = Annotated[
+    bool, typer.Option("--raw-weights", help="Of a run that averages its weights, the weights themselves.")
+]
 
 
 @app.command()
@@ -201,6 +204,7 @@ def generate(
     compiled: Annotated[
         bool, typer.Option("--compile", help="Compile the network first; for many meshes on a GPU.")
     ] = False,
+    raw_weights: RawWeights = False,
 ) -> None:
     """One GLB per condition, and generated.parquet with one row per condition; goes on after a kill."""
     from meshloom import training_commands
@@ -209,6 +213,7 @@ def generate(
         run,
         meshes,
         out,
+        raw_weights,
         seed=seed,
         temperature=temperature,
         max_tokens=max_tokens,
@@ -230,12 +235,21 @@ def evaluate(
     seed: int = 0,
     temperature: float = 0.5,
     protocol: Annotated[str, typer.Option(help="paired-10k or paired-1k-self")] = "paired-10k",
+    raw_weights: RawWeights = False,
 ) -> None:
     """Generate from held-out meshes and compare: metrics.parquet, summary.json, report.html."""
     from meshloom import training_commands
 
     training_commands.evaluate(
-        run, data, out, split=split, limit=limit, seed=seed, temperature=temperature, protocol=protocol
+        run,
+        data,
+        out,
+        split=split,
+        limit=limit,
+        seed=seed,
+        temperature=temperature,
+        protocol=protocol,
+        raw_weights=raw_weights,
     )
 
 

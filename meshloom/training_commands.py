@@ -33,7 +33,7 @@ def train(
     return code
 
 
-def generate(run: Path, meshes: list[Path], out: Path, **options: Any) -> None:
+def generate(run: Path, meshes: list[Path], out: Path, raw_weights: bool = False, **options: Any) -> None:
     """Generate one mesh per condition mesh, with the options of `training.generation.generate_meshes`."""
     import torch
 
@@ -45,7 +45,7 @@ def generate(run: Path, meshes: list[Path], out: Path, **options: Any) -> None:
     for path in meshes:
         vertices, faces = pre_clean(*triangles(read_file(path)))
         conditions.append(Condition(name=path.stem, uri=str(path), vertices=normalize(vertices), faces=faces))
-    generator, config = load_generator(run, "cuda" if torch.cuda.is_available() else "cpu")
+    generator, config = load_generator(run, "cuda" if torch.cuda.is_available() else "cpu", raw_weights)
     table = generate_meshes(generator, config, conditions, out, **options)
     written = table.filter(table["file"].is_not_null()).height
     console.print(
@@ -62,12 +62,21 @@ def evaluate(
     seed: int,
     temperature: float,
     protocol: str,
+    raw_weights: bool = False,
 ) -> None:
     """Generate from the held-out meshes of a split, compare, and print the summary."""
     from training.evaluation.report import evaluate_run
 
     summary = evaluate_run(
-        run, data, split, out, limit=limit, seed=seed, temperature=temperature, protocol=protocol
+        run,
+        data,
+        split,
+        out,
+        limit=limit,
+        seed=seed,
+        temperature=temperature,
+        protocol=protocol,
+        raw_weights=raw_weights,
     )
     console.print(f"{summary['valid']} valid of {summary['requested']} requested; report: {out}/report.html")
 

@@ -2,6 +2,7 @@
 
 RUN/earlier/<stage>/model.safetensors, config.yaml   networks of earlier stages that this one uses, copied
 RUN/checkpoints/step-000100/model.safetensors     weights, under the module's own names
+                           /average.safetensors   their average, likewise, where the run has one
                            /optimizer.pt          state of the optimiser by parameter name, and fp16's scaler
                            /position.json         where the run stood; written last
 
@@ -24,6 +25,7 @@ from pipelines.tokenizers import build_tokenizer
 from training.config import ConfigError, ExperimentConfig, load_config
 
 WEIGHTS = "model.safetensors"
+AVERAGE = "average.safetensors"
 OPTIMIZER = "optimizer.pt"
 POSITION = "position.json"
 _STEP_FOLDER = re.compile(r"step-\d{6,}")
@@ -56,24 +58,35 @@ def build_module(config: ExperimentConfig) -> nn.Module:
     return stage.build(config.model)
 
 
-def load_network(run: Path) -> tuple[nn.Module, ExperimentConfig]:
+def load_network(run: Path, raw_weights: bool = False) -> tuple[nn.Module, ExperimentConfig]:
     """The network of a run with its newest weights, in evaluation mode, and the run's configuration.
 
+    Of a run that averages them, their average, unless `raw_weights`.
     Raises RunError where the folder is not a run, or has no complete checkpoint yet.
     """
     config = run_config(run)
     checkpoint = newest_checkpoint(run)
     if checkpoint is None:
         raise RunError(f"{run} has no complete checkpoint; let `meshloom train` reach one")
-    return _network(config, checkpoint / WEIGHTS), config
+    return _network(config, weights_file(checkpoint, raw_weights)), config
 
 
-def load_generator(run: Path, device: str | torch.device = "cpu") -> tuple[Generator, ExperimentConfig]:
+def weights_file(checkpoint: Path, raw_weights: bool = False) -> Path:
+    """The file that a checkpoint is used by: the average where there is one, unless `raw_weights`."""
+    average = checkpoint / AVERAGE
+    return average if average.is_file() and not raw_weights else checkpoint / WEIGHTS
+
+
+def load_generator(
+    run: Path, device: str | torch.device = "cpu", raw_weights: bool = False
+) -> tuple[Generator, ExperimentConfig]:
     """What a run's newest weights generate with, and the run's configuration.
 
+    Of a run that averages its weights, their average, unless `raw_weights`; networks of earlier stages are
+    what that run took of them.
     Raises RunError where the folder is not a run of a system's last stage, or has no complete checkpoint yet.
     """
-    network, config = load_network(run)
+    network, config = load_network(run, raw_weights)
     system = load_system(config.system)
     last = system.stages[-1].name
     if config.stage != last:

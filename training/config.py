@@ -105,6 +105,17 @@ class OptimizerSettings(_Settings):
     )
 
 
+class AverageSettings(_Settings):
+    """An exponential moving average of the weights. After step s it keeps, for e = s - update_after - 1,
+    1 - (1 + e / inverse_gamma) ** -power of itself, at least 0 and at most `decay`."""
+
+    decay: float = Field(default=0.9999, ge=0, le=1, description="Its largest decay.")
+    update_after: int = Field(default=100, ge=0, description="Until this step it is a copy of the weights.")
+    update_every: int = Field(default=10, ge=1, description="Steps from one update to the next.")
+    power: float = Field(default=2 / 3, gt=0)
+    inverse_gamma: float = Field(default=1.0, gt=0, description="The larger, the slower the decay grows.")
+
+
 class ScheduleSettings(_Settings):
     """Linear warm-up, then half a cosine down to half of the peak."""
 
@@ -124,10 +135,16 @@ class ExperimentConfig(_Settings):
         default_factory=dict, description="Runs of the earlier stages whose networks this one uses."
     )
     model: SerializeAsAny[BaseModel]
+    earlier_weights: Literal["average", "raw"] = Field(
+        default="average", description="Of a run that averaged its weights, what a later stage uses."
+    )
     initial_weights: Path | None = Field(default=None, description="A reference checkpoint to start from.")
     data: DataSettings = DataSettings()
     generation: GenerationSettings = GenerationSettings()
     optimizer: OptimizerSettings = OptimizerSettings()
+    average: AverageSettings | None = Field(
+        default=None, description="Average the weights, and measure and generate with that; null: do not."
+    )
     schedule: ScheduleSettings = ScheduleSettings()
     batch_size: int = Field(default=4, ge=1, description="Samples per process and step.")
     bad_steps: Literal["stop", "skip"] = Field(

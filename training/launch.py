@@ -21,7 +21,7 @@ from types import FrameType
 from typing import Any, NoReturn
 
 from pipelines.storage import DataFolder, atomic_path, file_sha256, write_bytes, write_json
-from training.checkpoints import WEIGHTS, RunError, newest_checkpoint, run_config
+from training.checkpoints import WEIGHTS, RunError, newest_checkpoint, run_config, weights_file
 from training.config import ExperimentConfig, differences, dump_config, flatten, load_config
 from training.data import DataError, ShardDataset, with_tokenizer_of
 from training.lifetime import stop_group
@@ -110,7 +110,7 @@ def prepare_run(config: ExperimentConfig, data: Path, run: Path, resume: bool) -
         "n_train": counts.n_used,
         "n_train_too_long": counts.n_too_long,
         "max_tokens": config.max_tokens,
-        "earlier": {name: weights for name, (_, weights) in earlier.items()},
+        "earlier": {name: digest for name, (_, digest) in earlier.items()},
         "git_revision": git_revision(),
         "packages": package_versions(),
         "python": sys.version.split()[0],
@@ -120,9 +120,9 @@ def prepare_run(config: ExperimentConfig, data: Path, run: Path, resume: bool) -
         if not resume:
             raise RunError(f"{run} is not empty; give --resume to go on with it, or another folder")
         _check_same_run(config, description, run)
-    for name, (checkpoint, _) in earlier.items():
-        for source in (config.earlier[name] / "config.yaml", checkpoint / WEIGHTS):
-            with atomic_path(run / "earlier" / name / source.name) as temporary:
+    for name, (weights, _) in earlier.items():
+        for source, copy in ((config.earlier[name] / "config.yaml", "config.yaml"), (weights, WEIGHTS)):
+            with atomic_path(run / "earlier" / name / copy) as temporary:
                 shutil.copyfile(source, temporary)
     run.mkdir(parents=True, exist_ok=True)
     write_bytes(run / "config.yaml", dump_config(config).encode())
@@ -130,7 +130,7 @@ def prepare_run(config: ExperimentConfig, data: Path, run: Path, resume: bool) -
 
 
 def _checked_earlier(name: str, run: Path, config: ExperimentConfig) -> tuple[Path, str]:
-    """Newest checkpoint of an earlier stage's run, and the sha256 of its weights. Raises RunError."""
+    """Newest weights of an earlier stage's run, a file, and its sha256. Raises RunError."""
     theirs, checkpoint = run_config(run), newest_checkpoint(run)
     if (theirs.system, theirs.stage) != (config.system, name):
         raise RunError(
@@ -142,7 +142,8 @@ def _checked_earlier(name: str, run: Path, config: ExperimentConfig) -> tuple[Pa
     before, after = (flatten(stage.settings(c.model).model_dump(mode="json")) for c in (theirs, config))
     if changed := [f"{key}: {before[key]} -> {after[key]}" for key in before if before[key] != after[key]]:
         raise RunError(f"earlier.{name}: {run} was trained with other settings: {'; '.join(changed)}")
-    return checkpoint, f"sha256:{file_sha256(checkpoint / WEIGHTS)}"
+    weights = weights_file(checkpoint, config.earlier_weights == "raw")
+    return weights, f"sha256:{file_sha256(weights)}"
 
 
 def data_version(data: Path) -> str:

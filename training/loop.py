@@ -24,6 +24,7 @@ from accelerate import Accelerator
 from accelerate.utils import gather_object
 from torch import Tensor
 
+from training.averaging import WeightAverage
 from training.batches import Batch, held_out_batches, stand_in, training_batches
 from training.checkpoints import (
     Position,
@@ -43,7 +44,7 @@ from training.parallel import (
     shard,
     share_buffers,
 )
-from training.reporting import QUARANTINE, MetricsRow, Reporter, open_reporter
+from training.reporting import QUARANTINE, Reporter, open_reporter, take_row
 from training.saving import load_checkpoint, save_checkpoint
 from training.schedules import reference_schedule
 
@@ -73,11 +74,14 @@ class Trainer:
         self.plain_optimizer = build_optimizer(self.module, config.optimizer)
         self.optimizer = accelerator.prepare_optimizer(self.plain_optimizer)
         self.loss = self.objective if self.is_sharded else accelerator.prepare_model(self.objective)
+        self.average = WeightAverage(self.module, config.average) if config.average is not None else None
         self.position = Position()
 
     def run(self, reporter: Reporter) -> bool:
         """Train to the last step. False where a signal ended it before."""
-        position = load_checkpoint(self.accelerator, self.run_folder, self.module, self.plain_optimizer)
+        position = load_checkpoint(
+            self.accelerator, self.run_folder, self.module, self.plain_optimizer, self.average
+        )
         if position is not None:
             self.position = position
             reporter.say(f"going on from step {position.step}")
@@ -91,14 +95,15 @@ class Trainer:
         began = time.perf_counter()
         for batch in batches:
             lr, grad_norm, is_stopping = self._step(batch, reporter)
+            self._update_average()
             elapsed = time.perf_counter() - began
             position.seconds += elapsed
             position.interval_seconds += elapsed
             is_last = position.step == steps
             is_validated = position.step % config.evaluate_every == 0 or is_last
             if position.step % config.log_every == 0 or is_validated:
-                validation_loss = self._validation_loss() if is_validated else None
-                reporter.add_row(self._take_row(lr, grad_norm, validation_loss))
+                held_out = self._held_out_losses() if is_validated else (None, None)
+                reporter.add_row(take_row(position, len(self.train_set), lr, grad_norm, *held_out))
             if position.step % config.checkpoint_every == 0 or is_last or is_stopping:
                 self._save()
             if is_stopping and not is_last:
@@ -149,6 +154,12 @@ class Trainer:
         position.failed += int(all_failed)
         return lr, grad_norm, all_wishes > 0
 
+    def _update_average(self) -> None:
+        if self.average is not None and self.average.is_due(self.position.step):
+            if self.world > 1:
+                share_buffers(self.objective)
+            self.average.update(self.position.step)
+
     def _leave_out(self, batch: Batch, loss: float, reporter: Reporter) -> int:
         """Put the meshes of a step without finite loss and gradient into quarantine; how many they are.
 
@@ -178,28 +189,16 @@ class Trainer:
 
     def _save(self) -> None:
         keep = self.config.keep_checkpoints
-        save_checkpoint(
-            self.accelerator, self.run_folder, self.module, self.plain_optimizer, self.position, keep
-        )
+        training = self.module, self.plain_optimizer, self.position
+        save_checkpoint(self.accelerator, self.run_folder, *training, keep, self.average)
 
-    def _take_row(self, lr: float, grad_norm: float, validation_loss: float | None) -> MetricsRow:
-        position = self.position
-        n_tokens = position.interval_tokens
-        row = MetricsRow(
-            step=position.step,
-            epoch=position.samples / len(self.train_set),
-            samples=position.samples,
-            tokens=position.tokens,
-            loss=position.interval_loss / n_tokens if n_tokens else math.nan,
-            validation_loss=validation_loss,
-            lr=lr,
-            grad_norm=grad_norm,
-            tokens_per_second=n_tokens / max(position.interval_seconds, 1e-9),
-            seconds=position.seconds,
-            failed_samples=position.failed,
-        )
-        position.interval_loss, position.interval_tokens, position.interval_seconds = 0.0, 0, 0.0
-        return row
+    def _held_out_losses(self) -> tuple[float | None, float | None]:
+        """The loss that the run is judged by, and that of the raw weights where it is of their average."""
+        if self.average is None:
+            return self._validation_loss(), None
+        raw = self._validation_loss()
+        with self.average.in_place():
+            return self._validation_loss(), raw
 
     @torch.no_grad()
     def _validation_loss(self) -> float | None:

@@ -5,6 +5,7 @@ Dagster the rows also go through its pipes, which the environment variable DAGST
 """
 
 import contextlib
+import math
 import os
 import time
 from collections.abc import Iterator, Sequence
@@ -14,6 +15,7 @@ from typing import Any, TextIO, TypedDict
 import polars as pl
 
 from pipelines.storage import write_table
+from training.checkpoints import Position
 
 METRICS_SCHEMA: dict[str, Any] = {
     "step": pl.Int64,  # optimiser steps done
@@ -22,6 +24,7 @@ METRICS_SCHEMA: dict[str, Any] = {
     "tokens": pl.Int64,  # labels trained on, ends of sequence included
     "loss": pl.Float64,  # nats per label, mean over all labels since the row before
     "validation_loss": pl.Float64,  # nats per label on held-out meshes; null where not computed
+    "raw_validation_loss": pl.Float64,  # where validation_loss is of the average: that of the weights
     "lr": pl.Float64,  # of the last step
     "grad_norm": pl.Float64,  # of the last step, before clipping
     "tokens_per_second": pl.Float64,  # since the row before
@@ -42,6 +45,7 @@ class MetricsRow(TypedDict):
     tokens: int
     loss: float
     validation_loss: float | None
+    raw_validation_loss: float | None
     lr: float
     grad_norm: float
     tokens_per_second: float
@@ -52,13 +56,43 @@ class MetricsRow(TypedDict):
 def read_metrics(run: Path) -> pl.DataFrame:
     """Rows of a run so far; without rows where it has not written any."""
     path = Path(run) / "metrics.parquet"
-    return pl.read_parquet(path) if path.is_file() else pl.DataFrame(schema=METRICS_SCHEMA)
+    empty = pl.DataFrame(schema=METRICS_SCHEMA)
+    # A run of an older version lacks columns.
+    return pl.concat([empty, pl.read_parquet(path)], how="diagonal") if path.is_file() else empty
 
 
 def read_quarantine(run: Path) -> pl.DataFrame:
     """Meshes of the steps that were left out: step and mesh_id."""
     path = Path(run) / QUARANTINE
     return pl.read_parquet(path) if path.is_file() else pl.DataFrame(schema=QUARANTINE_SCHEMA)
+
+
+def take_row(
+    position: Position,
+    n_train: int,
+    lr: float,
+    grad_norm: float,
+    validation_loss: float | None,
+    raw_validation_loss: float | None,
+) -> MetricsRow:
+    """The row that says where a run on `n_train` meshes stands; begins the next interval of `position`."""
+    n_tokens = position.interval_tokens
+    row = MetricsRow(
+        step=position.step,
+        epoch=position.samples / n_train,
+        samples=position.samples,
+        tokens=position.tokens,
+        loss=position.interval_loss / n_tokens if n_tokens else math.nan,
+        validation_loss=validation_loss,
+        raw_validation_loss=raw_validation_loss,
+        lr=lr,
+        grad_norm=grad_norm,
+        tokens_per_second=n_tokens / max(position.interval_seconds, 1e-9),
+        seconds=position.seconds,
+        failed_samples=position.failed,
+    )
+    position.interval_loss, position.interval_tokens, position.interval_seconds = 0.0, 0, 0.0
+    return row
 
 
 def progress_line(row: MetricsRow, steps: int) -> str:

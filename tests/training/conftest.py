@@ -131,13 +131,15 @@ def tiny_config(**changes: object) -> ExperimentConfig:
 STEPS = {"steps": 12, "warmup": 0.2}
 
 
-def assert_same_weights(run: Path, expected: Path, tolerance: float | None = None) -> None:
+def assert_same_weights(
+    run: Path, expected: Path, tolerance: float | None = None, file: str = WEIGHTS
+) -> None:
     """The newest weights of two runs are equal, in every bit or within a tolerance."""
     mine, theirs = newest_checkpoint(run), newest_checkpoint(expected)
     assert mine is not None
     assert theirs is not None
     assert mine.name == theirs.name
-    weights, reference = load_file(mine / WEIGHTS), load_file(theirs / WEIGHTS)
+    weights, reference = load_file(mine / file), load_file(theirs / file)
     assert weights.keys() == reference.keys()
     for name in reference:
         if tolerance is None:

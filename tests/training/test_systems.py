@@ -6,14 +6,25 @@ from pathlib import Path
 
 import polars as pl
 import pytest
+from accelerate import Accelerator
 
 from model.systems import known_systems, load_system
 from tests.training.conftest import tiny_config
-from training.checkpoints import RunError, load_generator, load_network
+from training.averaging import WeightAverage
+from training.checkpoints import (
+    Position,
+    RunError,
+    build_module,
+    earlier_networks,
+    load_generator,
+    load_network,
+)
 from training.config import ConfigError, dump_config, load_config, parse_config
 from training.evaluation.report import evaluate_run
 from training.launch import launch_training, prepare_run
+from training.optimizers import build_optimizer
 from training.reporting import read_metrics, read_quarantine
+from training.saving import save_checkpoint
 
 TOY = '''
 """Two stages: a number that counts faces, and one that writes a triangle as tall as the first one learned."""
@@ -151,6 +162,23 @@ def test_a_later_stage_keeps_to_the_networks_it_was_begun_with(
     (other / "checkpoints").rename(first / "checkpoints")
     with pytest.raises(RunError, match=r"earlier\.count: other weights than those"):
         prepare_run(later, box_data, second, resume=True)
+
+
+@pytest.mark.parametrize(("changes", "expected"), [({}, 0.0), ({"earlier_weights": "raw"}, 5.0)])
+def test_a_later_stage_uses_the_average_of_an_earlier_one(
+    toy: str, box_data: Path, tmp_path: Path, changes: dict, expected: float
+) -> None:
+    first = toy_config(toy, average={})
+    prepare_run(first, box_data, tmp_path / "first", resume=False)
+    module = build_module(first)
+    average = WeightAverage(module, first.average)
+    module.value.data.fill_(5.0)
+    optimizer = build_optimizer(module, first.optimizer)
+    save_checkpoint(Accelerator(cpu=True), tmp_path / "first", module, optimizer, Position(1), 1, average)
+    later = toy_config(toy, stage="copy", earlier={"count": str(tmp_path / "first")}, **changes)
+    prepare_run(later, box_data, tmp_path / "later", resume=False)
+    assert earlier_networks(tmp_path / "later", later)["count"].value.item() == expected
+    prepare_run(later, box_data, tmp_path / "later", resume=True)
 
 
 @pytest.mark.parametrize(

@@ -43,16 +43,19 @@ def evaluate_run(
     protocol: str = "paired-10k",
     batch_size: int = 8,
     device: str | None = None,
+    raw_weights: bool = False,
     on_progress: Callable[[int, int], None] | None = None,
 ) -> dict[str, Any]:
     """Evaluate the newest checkpoint of `run` on the first `limit` meshes of a split; returns summary.json.
 
+    Of a run that averages its weights, their average, unless `raw_weights`.
     Raises RunError without a checkpoint, DataError for an empty split, ValueError for an unknown protocol.
     """
     if protocol not in PROTOCOLS:
         raise ValueError(f"protocol {protocol!r} is not one of {', '.join(PROTOCOLS)}")
     chosen = PROTOCOLS[protocol]
-    generator, config = load_generator(run, device or ("cuda" if torch.cuda.is_available() else "cpu"))
+    device = device or ("cuda" if torch.cuda.is_available() else "cpu")
+    generator, config = load_generator(run, device, raw_weights)
     held_out = ShardDataset(data, split, config)
     conditions, unreadable = _conditions(held_out, limit)
     if not conditions:
@@ -81,6 +84,7 @@ def evaluate_run(
         "temperature": temperature,
         "max_tokens": config.max_tokens,
         "checkpoint": checkpoint.name if checkpoint else None,
+        "weights": "raw" if raw_weights or config.average is None else "average",
         "data_version": data_version(data),
     }
     write_json(out / "summary.json", summary)
