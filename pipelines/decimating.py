@@ -7,8 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipelines.measuring import bounding_box_diagonal
-from pipelines.normalizing import pre_clean
 from pipelines.settings import DecimationSettings
+from pipelines.simplifying import simplify
 
 
 class DecimationError(ValueError):
@@ -20,24 +20,14 @@ def decimate(
 ) -> tuple[NDArray[np.float64], NDArray[np.int32]]:
     """Simplify a clean mesh (V, 3), (F, 3) to at most `settings.faces` faces; one that has no more stays.
 
-    Collapses edges in order of their quadric error, with quadrics that spread the faces of flat regions
-    (MeshLab's filter; Garland and Heckbert, "Surface Simplification Using Quadric Error Metrics", 1997).
     Raises DecimationError where too many faces or none are left, or a vertex of either surface is farther
     from the other than `settings.distance` of the bounding box's diagonal.
     """
-    import pymeshlab
     import tokenizer_rs
 
     if len(faces) <= settings.faces:
         return vertices, faces
-    meshes = pymeshlab.MeshSet(verbose=False)
-    meshes.add_mesh(pymeshlab.Mesh(vertices, faces))
-    meshes.meshing_decimation_quadric_edge_collapse(
-        targetfacenum=settings.faces, planarquadric=True, preservenormal=True
-    )
-    simplified = meshes.current_mesh()
-    simplified.compact()
-    left = pre_clean(simplified.vertex_matrix(), simplified.face_matrix())
+    left = simplify(vertices, faces, settings.faces)
     if not 0 < len(left[1]) <= settings.faces:
         raise DecimationError(
             f"{len(faces)} faces became {len(left[1])}, asked for 1 to {settings.faces}; raise decimate.faces"

@@ -11,13 +11,15 @@ import difflib
 import functools
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal, cast, get_args
+from typing import Annotated, Any, Literal, cast, get_args
 
 import yaml
 from pydantic import (
+    AfterValidator,
     BaseModel,
     ConfigDict,
     Field,
+    PositiveFloat,
     SerializeAsAny,
     ValidationError,
     create_model,
@@ -38,21 +40,49 @@ class _Settings(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
+def _is_ascending(limits: tuple[float, float]) -> tuple[float, float]:
+    if limits[0] > limits[1]:
+        raise ValueError(f"{limits[0]} is more than {limits[1]}; give the smaller one first")
+    return limits
+
+
+_Factors = Annotated[tuple[PositiveFloat, PositiveFloat], AfterValidator(_is_ascending)]
+
+
 class AugmentSettings(_Settings):
-    """What differs between two visits of a mesh. Turning or scaling encodes it anew on every visit."""
+    """What differs between two visits of a mesh. What changes the mesh encodes it anew on every visit."""
 
     rotate: bool = Field(default=True, description="Uniform azimuth about +y.")
     scale: bool = Field(
         default=True, description="Half of the longest side uniform in scale_range, else 0.95."
     )
     scale_range: tuple[float, float] = (0.75, 0.95)
+    axis_scale_range: _Factors | None = Field(
+        default=None,
+        description="Factor of each axis, uniform; the mesh is normalised again. MeshGPT: 0.75, 1.25.",
+    )
+    shift: tuple[float, float, float] | None = Field(
+        default=None,
+        description="Farthest along x, y (up) and z, uniform, as far as the mesh stays within 0.95. MeshGPT: "
+        "0.2, 0.15, 0.2.",
+    )
+    decimate: _Factors | None = Field(
+        default=None,
+        description="Share of its faces that a mesh is decimated to, uniform, flat regions first.",
+    )
+    decimate_distance: float = Field(
+        default=0.01,
+        gt=0,
+        description="A mesh of which a vertex would move farther, as a share of the diagonal, stays whole.",
+    )
     noise_probability: float = Field(default=0.5, ge=0, le=1, description="Share of clouds that get noise.")
     noise_sigma: float = Field(default=0.01, ge=0, description="Standard deviation per coordinate.")
 
     @property
     def changes_mesh(self) -> bool:
         """Whether the stored tokens cannot be used."""
-        return self.rotate or self.scale
+        options = (self.axis_scale_range, self.shift, self.decimate)
+        return self.rotate or self.scale or any(option is not None for option in options)
 
 
 class DataSettings(_Settings):

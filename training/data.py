@@ -17,17 +17,10 @@ from torch.utils.data import Dataset
 from model.systems import Sample, SampleError
 from pipelines.storage import DataFolder
 from pipelines.tokenizers import TokenizerSettings, build_tokenizer, parse_tokenizer
+from training.augmentation import augment
 from training.config import ExperimentConfig
 from training.order import Place
-from training.surface import (
-    HALF_EXTENT,
-    Mesh,
-    NoSurfaceError,
-    condition_cloud,
-    generator,
-    normalize_half_extent,
-    rotate_azimuth,
-)
+from training.surface import Mesh, NoSurfaceError, condition_cloud, generator
 
 OPEN_FILES_LIMIT = 128
 
@@ -138,21 +131,15 @@ class ShardDataset(Dataset[Prepared | Failed]):
         return str(self._rows[index]["mesh_id"])
 
     def _sample(self, mesh_id: str, epoch: int, index: int) -> Sample:
-        settings, augment, needs = self.config.data, self.config.data.augment, self.config.needs
+        settings, needs = self.config.data, self.config.needs
         mesh, is_training = self.mesh(index), self.split == "train"
         random = generator(self.config.seed, "sample", epoch if is_training else self.split, index)
         tokens, points, noise = None, None, 0.0
         if is_training:
-            # Every draw happens whether or not it is used, so that one option does not move the others.
-            degrees = random.uniform(0, 360)
-            bound = random.uniform(*augment.scale_range)
-            noise = augment.noise_sigma if random.random() < augment.noise_probability else 0.0
-            if augment.changes_mesh:
-                mesh = _move(
-                    mesh, degrees if augment.rotate else 0.0, bound if augment.scale else HALF_EXTENT
-                )
+            further = generator(self.config.seed, "augmentation", epoch, index)
+            mesh, noise = augment(mesh, settings.augment, random, further)
         if needs.vocab_size is not None:
-            is_moved = is_training and augment.changes_mesh
+            is_moved = is_training and settings.augment.changes_mesh
             tokens = self._encode(mesh) if is_moved else self.tokens(index)
         if needs.points:
             points = condition_cloud(mesh, needs.points, random, settings.point_pool, noise)
@@ -259,10 +246,3 @@ def _is_short_enough(config: ExperimentConfig) -> pl.Expr:
 def _limits(config: ExperimentConfig) -> str:
     limits = {"tokens": config.max_tokens, "faces": config.max_faces}
     return " or ".join(f"{limit} {name}" for name, limit in limits.items() if limit is not None)
-
-
-def _move(mesh: Mesh, degrees: float, half_extent: float) -> Mesh:
-    vertices = np.asarray(mesh.vertices, dtype=np.float64)
-    if degrees:
-        vertices = rotate_azimuth(vertices, degrees)
-    return Mesh(normalize_half_extent(vertices, half_extent), mesh.faces)
