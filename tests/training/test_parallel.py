@@ -10,7 +10,7 @@ from model.meshgpt.config import TransformerConfig
 from model.meshgpt.transformer import MeshTransformer
 from model.silksong import SilksongModel
 from tests.training.conftest import STEPS, TINY, assert_same_weights, tiny_config
-from training.checkpoints import checkpoints_of, load_network, read_position
+from training.checkpoints import AVERAGE, checkpoints_of, load_network, read_position
 from training.config import parse_config
 from training.launch import launch_training
 from training.parallel import blocks_of
@@ -52,6 +52,7 @@ def test_a_network_with_buffers_and_random_codes_goes_on_under_fsdp(box_data: Pa
     changes = {
         **{"system": "meshgpt", "stage": "autoencoder", "model": QUANTIZED},
         **{"schedule": {"steps": 4, "warmup": 0.2}, "checkpoint_every": 1, "keep_checkpoints": 4},
+        "average": {"update_after": 1, "update_every": 1},
         **TWO,
     }
     whole, run = tmp_path / "whole", tmp_path / "run"
@@ -60,6 +61,7 @@ def test_a_network_with_buffers_and_random_codes_goes_on_under_fsdp(box_data: Pa
     config = parse_config({**TINY, **changes, "parallel": "fsdp"})
     assert launch_training(config, box_data, run, resume=True) == 0
     _assert_same_numbers(run, whole)
+    assert_same_weights(run, whole, 1e-4, AVERAGE)
 
 
 @pytest.mark.parametrize(
