@@ -52,7 +52,7 @@ def test_a_network_with_buffers_and_random_codes_goes_on_under_fsdp(box_data: Pa
     changes = {
         **{"system": "meshgpt", "stage": "autoencoder", "model": QUANTIZED},
         **{"schedule": {"steps": 4, "warmup": 0.2}, "checkpoint_every": 1, "keep_checkpoints": 4},
-        "average": {"update_after": 1, "update_every": 1},
+        "average": {"decay": 0.9, "update_after": 0, "update_every": 1, "power": 99},
         **TWO,
     }
     whole, run = tmp_path / "whole", tmp_path / "run"
