@@ -46,6 +46,8 @@ class Needs:
     """Meshes with more are left out."""
     points: int = 0
     """Points with normals on the surface."""
+    labels_per_face: int = 1
+    """What is predicted of each face, nominally: a mesh's length, where no tokens are read."""
 
 
 class Sample(NamedTuple):

@@ -11,7 +11,8 @@ from torch.utils.data import DataLoader
 
 from training.data import DataError, Failed, Prepared, ShardDataset
 from training.lifetime import leave_signals_to_parent
-from training.order import Place, PlacesOfSteps, SampleOrder
+from training.order import Place, SampleOrder
+from training.steps import FixedSize, SharesOfRank, StepRule, TokenBudget
 
 PADDING = -1
 
@@ -20,14 +21,19 @@ class Batch(NamedTuple):
     """Samples of one rank and step as tensors by name, and those that could not be prepared."""
 
     tensors: dict[str, Tensor]
-    """int64 or float32, (B, ..), shorter arrays padded with -1; empty where every sample failed."""
+    """int64 or float32, (B, ..), shorter arrays padded with -1; empty where no sample is left."""
     mesh_ids: list[str]
     failed: list[Failed]
 
     @property
     def is_empty(self) -> bool:
-        """Whether every sample failed."""
+        """Whether there was no sample, or every one failed."""
         return not self.mesh_ids
+
+    @property
+    def n_visited(self) -> int:
+        """Samples, failed ones included."""
+        return len(self.mesh_ids) + len(self.failed)
 
 
 def collate(samples: Sequence[Prepared | Failed]) -> Batch:
@@ -55,19 +61,24 @@ def training_batches(
     config = dataset.config
     faces = dataset.index["n_faces"].to_numpy()
     order = SampleOrder(config.seed, len(dataset), faces, config.data.balanced_epochs)
-    stride = config.batch_size * world
-    offsets = range(offset, offset + steps * stride, stride)
-    return _load(dataset, PlacesOfSteps(order, offsets, config.batch_size, rank, world))
+    return _load(dataset, SharesOfRank(order.visits, step_rule(dataset, world), offset, steps, rank))
 
 
 def held_out_batches(dataset: ShardDataset, count: int, rank: int = 0, world: int = 1) -> Iterator[Batch]:
     """The share of `rank` of the first `count` samples, in index order; as many batches as any rank has."""
-    count, stride = min(count, len(dataset)), dataset.config.batch_size * world
-    mine = [
-        [Place(0, index) for index in range(first + rank, min(first + stride, count), world)]
-        for first in range(0, count, stride)
-    ]
+    rule, offset, mine = step_rule(dataset, world), 0, []
+    while step := rule.take(Place(0, index) for index in range(offset, min(count, len(dataset)))):
+        offset += len(step)
+        mine.append(rule.share(step, rank))
     return _load(dataset, mine)
+
+
+def step_rule(dataset: ShardDataset, world: int) -> StepRule:
+    """How large steps are, and how `world` ranks share one: what the experiment says."""
+    config = dataset.config
+    if config.tokens_per_step is None:
+        return FixedSize(config.batch_size, world)
+    return TokenBudget(config.tokens_per_step, dataset.lengths, world)
 
 
 def stand_in(dataset: ShardDataset) -> Batch:

@@ -176,7 +176,15 @@ class ExperimentConfig(_Settings):
         default=None, description="Average the weights, and measure and generate with that; null: do not."
     )
     schedule: ScheduleSettings = ScheduleSettings()
-    batch_size: int = Field(default=4, ge=1, description="Samples per process and step.")
+    batch_size: int = Field(
+        default=4, ge=1, description="Samples per process and step; without effect under tokens_per_step."
+    )
+    tokens_per_step: int | None = Field(
+        default=None,
+        ge=1,
+        description="Tokens of a step, over all processes: as many samples as stay within, and at least one; "
+        "null: batch_size samples per process.",
+    )
     bad_steps: Literal["stop", "skip"] = Field(
         default="stop",
         description="A loss or gradient that is not finite ends the run; or the step is left out, and its "

@@ -115,6 +115,20 @@ class ShardDataset(Dataset[Prepared | Failed]):
         except _SampleError as error:
             return Failed(mesh_id, error.failure, str(error))
 
+    @property
+    def lengths(self) -> NDArray[np.int64]:
+        """Nominal length of each sample, int64 (n,), at least 1: what a step's token budget counts.
+
+        Stored tokens and their end, where the stage reads tokens (turned or scaled, a mesh may have a few
+        more or fewer); else the labels that the stage names for each face.
+        """
+        needs = self.config.needs
+        if needs.vocab_size is not None:
+            lengths = self.index["n_tokens"].to_numpy() + 1
+        else:
+            lengths = self.index["n_faces"].to_numpy() * needs.labels_per_face
+        return np.maximum(lengths, 1)
+
     def mesh(self, index: int) -> Mesh:
         """The cleaned, normalised mesh as stored: float32 (V, 3), int32 (F, 3).
 

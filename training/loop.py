@@ -128,8 +128,9 @@ class Trainer:
             share_buffers(self.objective)
         with self.accelerator.autocast():
             loss_sum, n_labels = self.loss(*self._inputs(batch))
-        mine = [float(loss_sum.detach()), float(n_labels), len(batch.failed), STOP_WISH.is_made]
-        all_loss, all_labels, all_failed, all_wishes = self._sum_over_ranks(mine)
+        samples = [batch.n_visited, len(batch.failed)]
+        mine = [float(loss_sum.detach()), float(n_labels), *samples, STOP_WISH.is_made]
+        all_loss, all_labels, all_visited, all_failed, all_wishes = self._sum_over_ranks(mine)
         grad_norm, has_scaler = math.nan, self.accelerator.scaler is not None
         if not math.isfinite(all_loss):
             forget_forward(self.objective)
@@ -150,7 +151,7 @@ class Trainer:
         for failed in batch.failed:
             reporter.warn(f"sample {failed.mesh_id} left out: {failed.failure}: {failed.detail}")
         position.step += 1
-        position.samples += config.batch_size * self.world
+        position.samples += int(all_visited)
         position.failed += int(all_failed)
         return lr, grad_norm, all_wishes > 0
 

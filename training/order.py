@@ -1,13 +1,12 @@
-"""Which samples a step visits: a function of seed, epoch and position alone.
+"""Which samples a run visits: a function of seed, epoch and position alone.
 
 The whole state is one integer, the global sample offset: sample `p` of a run is sample `p % n` of epoch
-`p // n`. A step takes the next `batch_size * world` of them and rank r every world-th, so two processes
-with a batch of 4 see exactly what one with a batch of 8 sees, and a run that stopped anywhere goes on exactly
-there, with any number of processes and loader workers.
+`p // n`. What a step takes of them, and what each rank does, follows from where it begins (`training.steps`),
+so a run that stopped anywhere goes on exactly there, with any number of processes and loader workers.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from itertools import count
 from typing import NamedTuple
 
 import numpy as np
@@ -55,24 +54,8 @@ class SampleOrder:
             self._orders[epoch] = order
         return self._orders[epoch]
 
-    def places(self, offset: int, batch_size: int, rank: int = 0, world: int = 1) -> list[Place]:
-        """Samples of `rank` in the step that begins at the global sample `offset`."""
-        visits = [divmod(p, self._count) for p in range(offset + rank, offset + batch_size * world, world)]
-        return [Place(epoch, int(self.epoch(epoch)[position])) for epoch, position in visits]
-
-
-@dataclass(frozen=True)
-class PlacesOfSteps:
-    """A batch sampler that works out each step's places when it is asked for them."""
-
-    order: SampleOrder
-    offsets: range
-    batch_size: int
-    rank: int
-    world: int
-
-    def __len__(self) -> int:
-        return len(self.offsets)
-
-    def __iter__(self) -> Iterator[list[Place]]:
-        return (self.order.places(offset, self.batch_size, self.rank, self.world) for offset in self.offsets)
+    def visits(self, offset: int) -> Iterator[Place]:
+        """The samples of the run from the global sample `offset` on, without end."""
+        for position in count(offset):
+            epoch, place = divmod(position, self._count)
+            yield Place(epoch, int(self.epoch(epoch)[place]))

@@ -95,8 +95,7 @@ class CausalCosineAttention(nn.Module):
         k_BHSE = unit_length(split_heads(self.to_k(x_BTD), self.heads))
         v_BHSE = split_heads(self.to_v(x_BTD), self.heads)
         if packing is not None:
-            rows = zip(packing.rows(q_BHTE), packing.rows(k_BHSE), packing.rows(v_BHSE), strict=True)
-            y_BHTE = packing.join([attend(q, k, v, is_causal=True) for q, k, v in rows])
+            y_BHTE = packing.attend_causally(q_BHTE, k_BHSE, v_BHSE, SCORE_SCALE)
         elif cache is not None and places is not None:
             k_BHSE, v_BHSE = cache.write(k_BHSE, v_BHSE, places)
             y_BHTE = attend(q_BHTE, k_BHSE, v_BHSE, attn_mask=places.is_seen)
@@ -141,8 +140,7 @@ class CosineCrossAttention(nn.Module):
         k_BHSE, v_BHSE = keys_values_BHSE
         q_BHTE = unit_length(split_heads(self.to_q(x_BTD), self.heads))
         if packing is not None:
-            rows = zip(packing.rows(q_BHTE), k_BHSE.split(1), v_BHSE.split(1), strict=True)
-            y_BHTE = packing.join([attend(q, k, v) for q, k, v in rows])
+            y_BHTE = packing.attend_to_contexts(q_BHTE, k_BHSE, v_BHSE, SCORE_SCALE)
         else:
             y_BHTE = attend(q_BHTE, k_BHSE, v_BHSE)
         return self.to_out(merge_heads(y_BHTE))

@@ -1,15 +1,18 @@
 """Rows of different lengths one behind the other, so that no position is computed that nobody reads.
 
 All that treats positions apart (norms, projections, feed-forward, logits) sees one long row; attention stays
-within each row by taking them one after the other.
+within each row by taking them one after the other (`model.layers.document_mask` takes them at once).
 
-Shape suffixes: B rows, N padded length, T all positions of all rows, D width.
+Shape suffixes: B rows, N padded length, T all positions of all rows, D width; H heads, S positions
+of a context, E head width.
 """
 
 from dataclasses import dataclass
+from typing import Self
 
 import torch
 from torch import Tensor
+from torch.nn import functional
 
 
 @dataclass(frozen=True)
@@ -22,7 +25,7 @@ class Packing:
     """Of the B rows; their sum is T."""
 
     @classmethod
-    def of(cls, is_read_BN: Tensor) -> "Packing":
+    def of(cls, is_read_BN: Tensor) -> Self:
         """From a mask whose rows begin with what is read."""
         return cls(is_read_BN, is_read_BN.sum(dim=1).tolist())
 
@@ -33,6 +36,18 @@ class Packing:
     def rows(self, x_1HTE: Tensor) -> tuple[Tensor, ...]:
         """Each row's part of (1, H, T, E)."""
         return x_1HTE.split(self.lengths, dim=2)
+
+    def attend_causally(self, q_1HTE: Tensor, k_1HTE: Tensor, v_1HTE: Tensor, scale: float) -> Tensor:
+        """Attention of each position to its row up to itself, (1, H, T, E); the scores are scaled."""
+        rows = zip(self.rows(q_1HTE), self.rows(k_1HTE), self.rows(v_1HTE), strict=True)
+        attend = functional.scaled_dot_product_attention
+        return self.join([attend(q, k, v, is_causal=True, scale=scale) for q, k, v in rows])
+
+    def attend_to_contexts(self, q_1HTE: Tensor, k_BHSE: Tensor, v_BHSE: Tensor, scale: float) -> Tensor:
+        """Attention of each position to all of its row's context, (1, H, T, E)."""
+        rows = zip(self.rows(q_1HTE), k_BHSE.split(1), v_BHSE.split(1), strict=True)
+        attend = functional.scaled_dot_product_attention
+        return self.join([attend(q, k, v, scale=scale) for q, k, v in rows])
 
     @staticmethod
     def join(rows: list[Tensor]) -> Tensor:

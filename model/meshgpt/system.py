@@ -49,8 +49,9 @@ class AutoencoderStage(Stage[MeshgptConfig, MeshAutoencoder]):
         return config.autoencoder
 
     def needs(self, config: MeshgptConfig) -> Needs:
-        """Meshes that the transformer has positions for."""
-        return Needs(max_faces=config.transformer.max_tokens // config.transformer.tokens_per_face)
+        """Meshes that the transformer has positions for; every coordinate is predicted."""
+        longest = config.transformer.max_tokens // config.transformer.tokens_per_face
+        return Needs(max_faces=longest, labels_per_face=3 * config.autoencoder.n_corners)
 
     def build(self, config: MeshgptConfig) -> MeshAutoencoder:
         """Random weights."""
@@ -83,7 +84,8 @@ class TransformerStage(Stage[MeshgptConfig, MeshTransformer]):
 
     def needs(self, config: MeshgptConfig) -> Needs:
         """Meshes that there are positions for."""
-        return Needs(max_faces=config.transformer.max_tokens // config.transformer.tokens_per_face)
+        per_face = config.transformer.tokens_per_face
+        return Needs(max_faces=config.transformer.max_tokens // per_face, labels_per_face=per_face)
 
     def build(self, config: MeshgptConfig) -> MeshTransformer:
         """Random weights."""

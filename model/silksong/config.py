@@ -88,6 +88,11 @@ class SilksongConfig(BaseModel):
         default="scaled",
         description="embeddings from N(0, 1) as published, or N(0, 0.02^2): faster for rates below 1e-3",
     )
+    packed_attention: Literal["rows", "document_mask"] = Field(
+        default="rows",
+        description="in training on CUDA: one sequence after the other, or all at once under a document mask "
+        "(FlexAttention); elsewhere always rows; the same result up to rounding",
+    )
 
     @model_validator(mode="after")
     def _checked(self) -> Self:

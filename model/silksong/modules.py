@@ -218,9 +218,16 @@ class SilksongModel(nn.Module):
         every token alike.
         """
         labels_BT = labels_of(tokens_BN, self.config.eos_id)
-        packing = Packing.of(labels_BT != PADDING)
+        packing = self._packing(labels_BT != PADDING)
         hidden_1TD = self.hidden(labels_BT[:, :-1], condition_BSC, packing)
         return chunked_cross_entropy(hidden_1TD, self.head, packing.pack(labels_BT))
+
+    def _packing(self, is_read_BT: Tensor) -> Packing:
+        if self.config.packed_attention == "rows" or not is_read_BT.is_cuda:
+            return Packing.of(is_read_BT)
+        from model.layers.document_mask import MaskedPacking  # brings torch's compiler along: a second
+
+        return MaskedPacking.of(is_read_BT)
 
     def loss(self, tokens_BN: Tensor, condition_BSC: Tensor) -> Tensor:
         """Mean negative log-likelihood (nats) over all labels of the batch, EOS included (scalar)."""

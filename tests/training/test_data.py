@@ -24,22 +24,6 @@ def test_the_order_is_a_pure_function_of_seed_and_epoch() -> None:
     assert (SampleOrder(4, 50).epoch(0) != first.epoch(0)).any()
 
 
-@pytest.mark.parametrize("offset", [0, 4, 36, 48])
-def test_two_ranks_see_what_one_with_twice_the_batch_sees(offset: int) -> None:
-    order = SampleOrder(0, 10)
-    one = order.places(offset, 8)
-    two = [order.places(offset, 4, rank, 2) for rank in range(2)]
-    assert one[0::2] == two[0]
-    assert one[1::2] == two[1]
-
-
-def test_every_sample_is_seen_once_per_epoch_also_when_steps_straddle() -> None:
-    order = SampleOrder(0, 10)
-    places = [place for offset in range(0, 40, 4) for place in order.places(offset, 4)]
-    assert len(places) == len(set(places)) == 40
-    assert {place.epoch for place in places} == {0, 1, 2, 3}
-
-
 def test_balanced_epochs_visit_rare_sizes_more_often() -> None:
     faces = np.array([50] * 90 + [550] * 10)
     order = SampleOrder(0, 100, faces, balanced_epochs=2)

@@ -64,6 +64,11 @@ class ComparisonSettings(BaseModel):
                 f"{self.experiment} turns or scales meshes, and a tokenizer would pay for its speed; "
                 "give data.augment.rotate=false and data.augment.scale=false"
             )
+        if plain.tokens_per_step is not None:
+            raise ConfigError(
+                f"{self.experiment} has steps of {plain.tokens_per_step} tokens, and a comparison sees equal "
+                "numbers of meshes; give tokens_per_step=null and a batch_size"
+            )
         steps = max(1, round(self.meshes / (plain.batch_size * plain.processes * plain.nodes)))
         interval = max(1, steps // self.evaluations)
         settings = self.tokenizers[tokenizer]

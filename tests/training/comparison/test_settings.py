@@ -65,3 +65,8 @@ def test_turning_meshes_and_stages_without_tokens_are_refused(tmp_path: Path) ->
         loaded(tmp_path, overrides=["data.augment.rotate=true"]).config("loom", 0)
     with pytest.raises(ConfigError, match="reads no tokens"):
         loaded(tmp_path, experiment="overfit-meshgpt-autoencoder").config("loom", 0)
+
+
+def test_steps_of_a_token_budget_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="tokens_per_step=null"):
+        loaded(tmp_path, overrides=["tokens_per_step=1000"]).config("loom", 0)
