@@ -5,8 +5,9 @@ AutoencoderConfig.compatible()                       # the same with the quirks 
 AutoencoderConfig.from_reference({"dim_codebook": 192, "quads": True})   # the reference's own names
 """
 
+import math
 from collections.abc import Mapping
-from typing import Any, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
@@ -83,9 +84,17 @@ class AutoencoderConfig(BaseModel):
     )
     first_kernel: int = Field(default=7, ge=1, description="faces that the first convolution sees; odd")
     code_width: int = Field(default=192, ge=1, description="channels of a vertex before quantisation")
-    quantizer: Literal["lfq", "vq"] = Field(default="lfq", description="residual, one code after the other")
+    quantizer: Literal["lfq", "vq", "fsq"] = Field(
+        default="lfq", description="residual, one code after the other"
+    )
     n_quantizers: int = Field(default=2, ge=1, description="codes of a vertex")
-    codebook_size: int = Field(default=16_384, ge=2, description="a power of two for lfq")
+    codebook_size: int = Field(
+        default=16_384, ge=2, description="a power of two for lfq, the product of the levels for fsq"
+    )
+    # Rounding to two levels leaves a second layer nothing: what that is for is lfq.
+    levels: tuple[Annotated[int, Field(ge=3)], ...] = Field(
+        default=(8, 8, 8, 8, 4), min_length=1, description="fsq: of each number that a code stands for"
+    )
     clamp: float = Field(default=10.0, gt=0, description="lfq: inputs are softly kept below this")
     entropy_weight: float = Field(default=0.1, ge=0, description="lfq: of confident and varied codes")
     decay: float = Field(default=0.8, gt=0, lt=1, description="vq: of the running means of the codes")
@@ -119,6 +128,12 @@ class AutoencoderConfig(BaseModel):
     def _checked(self) -> Self:
         if self.quantizer == "lfq" and self.codebook_size & (self.codebook_size - 1):
             raise ValueError(f"codebook_size is {self.codebook_size}; lfq needs a power of two")
+        if self.quantizer == "fsq" and self.codebook_size != math.prod(self.levels):
+            levels = " x ".join(str(n) for n in self.levels)
+            raise ValueError(
+                f"codebook_size is {self.codebook_size}, but levels {levels} make {math.prod(self.levels)}; "
+                "give the product of the levels"
+            )
         if self.first_kernel % 2 == 0:
             raise ValueError(f"first_kernel is {self.first_kernel}; give an odd number of faces")
         if self.local_head_width % 2:

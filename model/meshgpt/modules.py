@@ -24,10 +24,16 @@ from model.meshgpt.convolution import FaceConvolutions
 from model.meshgpt.features import discretize, discretize_features, face_features, undiscretize
 from model.meshgpt.graph import NeighbourLayer, flat_pairs
 from model.meshgpt.loss import reconstruction_loss
+from model.meshgpt.residual_fsq import ResidualFsq
 from model.meshgpt.residual_lfq import ResidualLfq
 from model.meshgpt.residual_vq import ResidualVq
 
 PADDING = -1
+QUANTIZERS: dict[str, type[ResidualLfq | ResidualVq | ResidualFsq]] = {
+    "lfq": ResidualLfq,
+    "vq": ResidualVq,
+    "fsq": ResidualFsq,
+}
 
 
 class QuantizedFaces(NamedTuple):
@@ -72,9 +78,7 @@ class MeshAutoencoder(nn.Module):
         )
         corners_width = config.n_corners * config.code_width
         self.to_corners = nn.Linear(last, corners_width)
-        self.quantizer: ResidualLfq | ResidualVq = (
-            ResidualLfq(config) if config.quantizer == "lfq" else ResidualVq(config)
-        )
+        self.quantizer = QUANTIZERS[config.quantizer](config)
         self.decoder_attention = nn.ModuleList(
             FaceAttention(corners_width, config) for _ in range(config.decoder_attention_blocks)
         )

@@ -112,8 +112,14 @@ def transformer_reference_name(name: str, has_text: bool) -> str:
 
 
 def reference_state_dict(model: MeshAutoencoder) -> dict[str, Tensor]:
-    """Parameters under their reference keys, with what the reference stores and computes from its options."""
+    """Parameters under their reference keys, with what the reference stores and computes from its options.
+
+    Raises:
+        ValueError: the reference has no such quantiser.
+    """
     config, found = model.config, {}
+    if config.quantizer == "fsq":
+        raise ValueError("the reference has no fsq quantiser; store the state_dict of this model itself")
     for name, tensor in model.state_dict().items():
         if name in _CODEBOOK:
             # One codebook, stored once for each layer.
