@@ -166,8 +166,10 @@ class AutoencoderConfig(BaseModel):
         return cls.model_validate({**quirks, **options})
 
     @classmethod
-    def from_reference(cls, options: Mapping[str, Any]) -> Self:
-        """Read the reference's option names, quirks included; absent ones keep the published defaults.
+    def from_reference(cls, options: Mapping[str, Any], has_quirks: bool = True) -> Self:
+        """Read the reference's option names; absent ones keep the published defaults.
+
+        Its quirks come with them, unless `has_quirks` is false.
 
         Raises:
             ValueError: an option is not known; all such are named.
@@ -190,7 +192,7 @@ class AutoencoderConfig(BaseModel):
         own["quantizer"] = "lfq" if options.get("use_residual_lfq", True) else "vq"
         own["samples_codes"] = options.get("rvq_stochastic_sample_codes", True)
         own["has_linear_attention"] = options.get("use_linear_attn", True)
-        return cls.compatible(**own)
+        return cls.compatible(**own) if has_quirks else cls.model_validate(own)
 
 
 class TransformerConfig(BaseModel):
@@ -230,8 +232,12 @@ class TransformerConfig(BaseModel):
         return self.codebook_size
 
     @classmethod
-    def from_reference(cls, options: Mapping[str, Any], autoencoder: AutoencoderConfig) -> Self:
-        """Read the reference's option names, quirks included; absent ones keep the published defaults.
+    def from_reference(
+        cls, options: Mapping[str, Any], autoencoder: AutoencoderConfig, has_quirks: bool = True
+    ) -> Self:
+        """Read the reference's option names; absent ones keep the published defaults.
+
+        Its quirks come with them, unless `has_quirks` is false.
 
         Raises:
             ValueError: an option is not known, or is one that the reference itself cannot run; all are named.
@@ -250,7 +256,8 @@ class TransformerConfig(BaseModel):
                 "n_quantizers": autoencoder.n_quantizers,
                 "n_start_vectors": 4 if has_text else 1,
                 "text_width": options.get("dim_text", 768) if has_text else None,
-                "labels_padding": True,
+                "max_tokens": 8192,
+                "labels_padding": has_quirks,
                 **own,
             }
         )

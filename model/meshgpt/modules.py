@@ -49,6 +49,14 @@ class QuantizedFaces(NamedTuple):
     """(B, V, C), input of the quantiser; zero for a vertex that no face of its mesh uses."""
 
 
+class Reconstruction(NamedTuple):
+    """What a batch becomes on its way through the codes."""
+
+    quantized: QuantizedFaces
+    logits: Tensor
+    """(B, F, Z, R) of the bins of each face's coordinates."""
+
+
 class AutoencoderLoss(NamedTuple):
     """The loss and what it consists of; all scalars but the last."""
 
@@ -156,19 +164,29 @@ class MeshAutoencoder(nn.Module):
         logits = self.head(self.decoder(x_BFC, is_face_BF))
         return logits.unflatten(-1, (-1, self.config.n_coordinate_bins))
 
-    def loss(self, vertices_BVX: Tensor, faces_BFK: Tensor, pairs_BE2: Tensor) -> AutoencoderLoss:
-        """Cross-entropy (nats) of the blurred coordinate bins, plus what the quantiser asks for."""
+    def reconstruct(self, vertices_BVX: Tensor, faces_BFK: Tensor, pairs_BE2: Tensor) -> Reconstruction:
+        """Faces to codes and back to logits, with gradient; see `encode` for the arguments."""
         quantized = self.quantize(self.encode(vertices_BVX, faces_BFK, pairs_BE2), faces_BFK)
+        return Reconstruction(quantized, self.decode(quantized.vectors, valid_faces(faces_BFK)))
+
+    def loss_of(self, found: Reconstruction, vertices_BVX: Tensor, faces_BFK: Tensor) -> AutoencoderLoss:
+        """Cross-entropy (nats) of the blurred coordinate bins, plus what the quantiser asks for."""
         is_face_BF = valid_faces(faces_BFK)
-        logits_BFZR = self.decode(quantized.vectors, is_face_BF)
         low, high = self.config.coordinate_range
         corners_BFKX = corners_of(vertices_BVX, faces_BFK)
         bins_BFZ = discretize(corners_BFKX, low, high, self.config.n_coordinate_bins).flatten(-2)
         reconstruction = reconstruction_loss(
-            logits_BFZR[is_face_BF], bins_BFZ[is_face_BF], self.config.blur_sigma
+            found.logits[is_face_BF], bins_BFZ[is_face_BF], self.config.blur_sigma
         )
-        total = reconstruction + self.config.commitment_weight * quantized.losses.sum()
-        return AutoencoderLoss(total, reconstruction, quantized.losses)
+        losses = found.quantized.losses
+        return AutoencoderLoss(
+            reconstruction + self.config.commitment_weight * losses.sum(), reconstruction, losses
+        )
+
+    def loss(self, vertices_BVX: Tensor, faces_BFK: Tensor, pairs_BE2: Tensor) -> AutoencoderLoss:
+        """`loss_of` what `reconstruct` gives."""
+        found = self.reconstruct(vertices_BVX, faces_BFK, pairs_BE2)
+        return self.loss_of(found, vertices_BVX, faces_BFK)
 
     @torch.no_grad()
     def tokenize(self, vertices_BVX: Tensor, faces_BFK: Tensor, pairs_BE2: Tensor) -> Tensor:
@@ -187,11 +205,14 @@ class MeshAutoencoder(nn.Module):
                 .unflatten(0, codes_BFKQ.shape[:3])
                 .flatten(-2)
             )
-            bins_BFZ = self.decode(vectors_BFC * is_face_BF.unsqueeze(-1), is_face_BF).argmax(-1)
-            low, high = self.config.coordinate_range
-            corners_BFZ = undiscretize(bins_BFZ, low, high, self.config.n_coordinate_bins)
-            corners_BFZ = corners_BFZ.masked_fill(~is_face_BF.unsqueeze(-1), float("nan"))
-            return corners_BFZ.unflatten(-1, (self.config.n_corners, 3))
+            return self.corners(self.decode(vectors_BFC * is_face_BF.unsqueeze(-1), is_face_BF), is_face_BF)
+
+    def corners(self, logits_BFZR: Tensor, is_face_BF: Tensor) -> Tensor:
+        """The most likely corners (B, F, K, 3); NaN for a face that is padding."""
+        low, high = self.config.coordinate_range
+        corners_BFZ = undiscretize(logits_BFZR.argmax(-1), low, high, self.config.n_coordinate_bins)
+        corners_BFZ = corners_BFZ.masked_fill(~is_face_BF.unsqueeze(-1), float("nan"))
+        return corners_BFZ.unflatten(-1, (self.config.n_corners, 3))
 
 
 def valid_faces(faces_BFK: Tensor) -> Tensor:
