@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from model.layers.ranks import learns, sum_over_ranks
 from model.meshgpt.config import AutoencoderConfig
 
 INVERSE_TEMPERATURE = 100.0
@@ -69,29 +70,46 @@ class ResidualLfq(nn.Module):
         return self.project_out((signs_NQM * scales_Q1).sum(-2).to(self.project_out.weight.dtype))
 
     def _loss(self, clamped_NM: Tensor, signs_NM: Tensor, scale: float) -> Tensor:
-        if not self.training:
+        """Over the tokens of all ranks, the same on each."""
+        if not learns(self):
             return clamped_NM.new_zeros(())
+        clamped_NM, signs_NM = clamped_NM.float(), signs_NM.float()
         weight = self.config.entropy_weight
         if self.config.lfq_loss == "all_pairs":
             # The reference lost the batch axis: its entropies cancel, and the commitment is the mean over all
             # pairs of a token and a code. Expanded, that mean needs no table of all pairs.
+            squares_M = (clamped_NM.square() + signs_NM.square()).sum(0)
+            squares_M, clamped_M, signs_M = _means(
+                [squares_M, clamped_NM.sum(0), signs_NM.sum(0)], clamped_NM
+            )
             constant = weight * functional.softplus(clamped_NM.new_tensor(ENTROPY_OFFSET))
-            squares = clamped_NM.square().mean() + signs_NM.square().mean()
-            return constant + squares - 2 * (clamped_NM.mean(0) * signs_NM.mean(0)).mean()
-        sample_entropy, code_entropy = self.entropies(clamped_NM, scale)
-        commitment = (clamped_NM - signs_NM).square().mean()
-        return weight * functional.softplus(sample_entropy - code_entropy + ENTROPY_OFFSET) + commitment
+            return constant + squares_M.mean() - 2 * (clamped_M * signs_M).mean()
+        probabilities_NK = self.probabilities(clamped_NM, scale)
+        sample_entropy, commitment_M, probabilities_K = _means(
+            [
+                _entropy(probabilities_NK).sum().unsqueeze(0),
+                (clamped_NM - signs_NM).square().sum(0),
+                probabilities_NK.sum(0),
+            ],
+            clamped_NM,
+        )
+        code_entropy = _entropy(probabilities_K)
+        confusion = functional.softplus(sample_entropy[0] - code_entropy + ENTROPY_OFFSET)
+        return weight * confusion + commitment_M.mean()
 
-    def entropies(self, clamped_NM: Tensor, scale: float) -> tuple[Tensor, Tensor]:
-        """Mean entropy (nats) of the tokens' soft codes, and entropy of their mean: low and high are good.
-
-        Takes memory for N x K numbers.
-        """
+    def probabilities(self, clamped_NM: Tensor, scale: float) -> Tensor:
+        """Soft codes (N, K) of tokens."""
         codes_K1 = torch.arange(self.config.codebook_size, device=clamped_NM.device).unsqueeze(-1)
         bits_KM = (codes_K1 & self.bit_values) != 0
         codes_KM = (2 * bits_KM - 1).to(clamped_NM.dtype) * scale
-        probabilities_NK = (2 * INVERSE_TEMPERATURE * clamped_NM @ codes_KM.T).softmax(-1)
-        return _entropy(probabilities_NK).mean(), _entropy(probabilities_NK.mean(0))
+        return (2 * INVERSE_TEMPERATURE * clamped_NM @ codes_KM.T).softmax(-1)
+
+
+def _means(sums: list[Tensor], tokens_NM: Tensor) -> list[Tensor]:
+    """Vectors of sums over tokens, each divided by the number of them, over all ranks."""
+    n = tokens_NM.new_full((1,), len(tokens_NM))
+    *totals, n = sum_over_ranks(torch.cat([*sums, n])).split([*(len(part) for part in sums), 1])
+    return [total / n.clamp(min=1) for total in totals]
 
 
 def _entropy(probabilities: Tensor) -> Tensor:

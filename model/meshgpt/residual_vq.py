@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from model.layers.ranks import gathered, learns, of_first_rank, sum_over_ranks
 from model.meshgpt.config import AutoencoderConfig
 from model.meshgpt.residual_lfq import Quantized
 
@@ -38,7 +39,10 @@ class ResidualVq(nn.Module):
         self.register_buffer("is_initialized", torch.tensor(not config.kmeans_initialization))
 
     def forward(self, x_NC: Tensor) -> Quantized:
-        """Quantise tokens; in training also move the codes."""
+        """Quantise tokens; in training also move the codes, by the tokens of all ranks."""
+        is_learning = learns(self)
+        # Where no rank has a token, the codes stay.
+        has_tokens = is_learning and bool(sum_over_ranks(x_NC.new_tensor(len(x_NC))))
         if not bool(self.is_initialized):
             self.initialize(x_NC.detach().float())
         rest_NC, total_NC = x_NC, torch.zeros_like(x_NC)
@@ -46,16 +50,17 @@ class ResidualVq(nn.Module):
         for _ in range(self.config.n_quantizers):
             codes_N = self.nearest(rest_NC.detach())
             vectors_NC = self.codebook[codes_N].to(rest_NC.dtype)
-            if self.training:
-                losses.append(functional.mse_loss(rest_NC, vectors_NC))
-                self._count(rest_NC.detach().float(), codes_N)
+            if is_learning:
+                losses.append(_commitment(rest_NC, vectors_NC))
+                if has_tokens:
+                    self._count(rest_NC.detach().float(), codes_N)
                 vectors_NC = rotated_onto(rest_NC, vectors_NC)
             else:
                 losses.append(x_NC.new_zeros(()))
             codes.append(codes_N)
             total_NC = total_NC + vectors_NC
             rest_NC = rest_NC - vectors_NC.detach()
-        if self.training:
+        if has_tokens:
             self._move_codes(x_NC.detach().float())
         return Quantized(total_NC, torch.stack(codes, dim=-1), torch.stack(losses))
 
@@ -76,9 +81,13 @@ class ResidualVq(nn.Module):
     def initialize(self, x_NC: Tensor) -> None:
         """Take the first codes from a batch by k-means; fewer tokens than codes are repeated."""
         K = self.config.codebook_size
+        if learns(self):
+            x_NC = gathered(x_NC)
+        if len(x_NC) == 0:
+            return
         chosen = torch.randperm(len(x_NC), device=x_NC.device) if len(x_NC) >= K else None
         chosen = chosen[:K] if chosen is not None else torch.randint(len(x_NC), (K,), device=x_NC.device)
-        means_KC = x_NC[chosen]
+        means_KC = x_NC[of_first_rank(chosen.clone()) if learns(self) else chosen]
         counts_K = torch.zeros(K, device=x_NC.device)
         for _ in range(KMEANS_ROUNDS):
             codes_N = torch.cdist(x_NC, means_KC).argmin(-1)
@@ -92,8 +101,8 @@ class ResidualVq(nn.Module):
 
     @torch.no_grad()
     def _count(self, x_NC: Tensor, codes_N: Tensor) -> None:
-        counts_K = torch.bincount(codes_N, minlength=len(self.counts)).float()
-        sums_KC = torch.zeros_like(self.sums).index_add(0, codes_N, x_NC)
+        counts_K = sum_over_ranks(torch.bincount(codes_N, minlength=len(self.counts)).float())
+        sums_KC = sum_over_ranks(torch.zeros_like(self.sums).index_add(0, codes_N, x_NC))
         self.counts.lerp_(counts_K, 1 - self.config.decay)
         self.sums.lerp_(sums_KC, 1 - self.config.decay)
 
@@ -104,10 +113,18 @@ class ResidualVq(nn.Module):
         self.codebook.copy_(self.sums / smoothed_K[:, None])
         is_rare_K = self.counts < self.config.least_cluster_size
         if bool(is_rare_K.any()):
-            drawn = torch.randint(len(x_NC), (int(is_rare_K.sum()),), device=x_NC.device)
+            x_NC = gathered(x_NC)
+            drawn = of_first_rank(torch.randint(len(x_NC), (int(is_rare_K.sum()),), device=x_NC.device))
             self.codebook[is_rare_K] = x_NC[drawn]
             self.counts[is_rare_K] = self.config.least_cluster_size
             self.sums[is_rare_K] = x_NC[drawn] * self.config.least_cluster_size
+
+
+def _commitment(source_NC: Tensor, target_NC: Tensor) -> Tensor:
+    """Mean square (scalar) over all ranks."""
+    squares = (source_NC - target_NC).float().square().sum()
+    total, n = sum_over_ranks(torch.stack([squares, squares.new_tensor(source_NC.numel())]))
+    return total / n.clamp(min=1)
 
 
 def rotated_onto(source_NC: Tensor, target_NC: Tensor) -> Tensor:

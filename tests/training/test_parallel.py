@@ -64,6 +64,19 @@ def test_a_network_with_buffers_and_random_codes_goes_on_under_fsdp(box_data: Pa
     assert_same_weights(run, whole, 1e-4, AVERAGE)
 
 
+@pytest.mark.slow
+def test_two_ranks_learn_the_codes_that_one_learns(box_data: Path, tmp_path: Path) -> None:
+    autoencoder = {**QUANTIZED["autoencoder"], "samples_codes": False}
+    changes = {
+        **{"system": "meshgpt", "stage": "autoencoder", "model": {**QUANTIZED, "autoencoder": autoencoder}},
+        **{"schedule": {"steps": 3, "warmup": 0.2}, "parallel": "fsdp"},
+    }
+    one, two = tmp_path / "one", tmp_path / "two"
+    assert launch_training(parse_config({**TINY, **changes, "batch_size": 4}), box_data, one) == 0
+    assert launch_training(parse_config({**TINY, **changes, **TWO}), box_data, two) == 0
+    _assert_same_numbers(two, one)
+
+
 @pytest.mark.parametrize(
     ("start", "changes", "tolerance"),
     [
