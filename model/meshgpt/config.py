@@ -56,7 +56,8 @@ _TRANSFORMER_NAMES = {
     "text_cond_with_film": "has_film",
     "cond_drop_prob": "text_drop",
 }
-_TRANSFORMER_WITHOUT_EFFECT = {"fine_attn_dim_head", "fine_attn_heads", "coarse_adaptive_rmsnorm"}
+# Accepted by the reference, and ignored.
+_TRANSFORMER_WITHOUT_EFFECT = {"fine_attn_heads": "fine_heads", "fine_attn_dim_head": "fine_head_width"}
 
 DEFAULT_DECODER_WIDTHS = (128,) * 4 + (192,) * 4 + (256,) * 6 + (384,) * 3
 
@@ -203,12 +204,15 @@ class TransformerConfig(BaseModel):
     codebook_size: int = Field(default=16_384, ge=2, description="codes; the end comes on top")
     n_corners: Literal[3, 4] = Field(default=3, description="of a face, as in the autoencoder")
     n_quantizers: int = Field(default=2, ge=1, description="codes of a corner, as in the autoencoder")
-    width: int = Field(default=512, ge=1, description="channels of both stages")
+    width: int = Field(default=512, ge=1, description="channels of the stage over faces")
+    fine_width: int | None = Field(default=None, ge=1, description="of the other stage; none for the same")
     max_tokens: int = Field(default=8190, ge=1, description="longest sequence; size of the position table")
     depth: int = Field(default=12, ge=1, description="layers of the stage over faces")
     fine_depth: int = Field(default=2, ge=1, description="layers of the stage over the tokens of a face")
     heads: int = Field(default=16, ge=1)
     head_width: int = Field(default=64, ge=1)
+    fine_heads: int | None = Field(default=None, ge=1, description="none for the same")
+    fine_head_width: int | None = Field(default=None, ge=1, description="none for the same")
     n_memories: int = Field(default=4, ge=0, description="learned keys and values of each attention")
     coarse_gate_loops: int = Field(default=2, ge=0)
     fine_gate_loops: int = Field(default=2, ge=0)
@@ -240,14 +244,26 @@ class TransformerConfig(BaseModel):
         Its quirks come with them, unless `has_quirks` is false.
 
         Raises:
-            ValueError: an option is not known, or is one that the reference itself cannot run; all are named.
+            ValueError: an option is not known; all such are named.
         """
-        known = {*_TRANSFORMER_NAMES, *_TRANSFORMER_WITHOUT_EFFECT, "condition_on_text", "dim_text"}
+        known = {
+            *_TRANSFORMER_NAMES,
+            *_TRANSFORMER_WITHOUT_EFFECT,
+            "condition_on_text",
+            "dim_text",
+            "coarse_adaptive_rmsnorm",
+        }
         if unknown := sorted(set(options) - known):
             raise ValueError(f"unknown options {', '.join(unknown)}; known are {', '.join(sorted(known))}")
         if options.get("coarse_adaptive_rmsnorm", False):
-            raise ValueError("coarse_adaptive_rmsnorm is not supported; leave it out")
+            raise ValueError("coarse_adaptive_rmsnorm is not offered; give text_cond_with_film")
         own = {own: options[name] for name, own in _TRANSFORMER_NAMES.items() if name in options}
+        if not isinstance(width := options.get("dim", 512), int):
+            own["width"], own["fine_width"] = width
+        if not has_quirks:
+            own |= {
+                own: options[name] for name, own in _TRANSFORMER_WITHOUT_EFFECT.items() if name in options
+            }
         has_text = options.get("condition_on_text", False)
         return cls.model_validate(
             {

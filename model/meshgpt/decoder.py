@@ -170,10 +170,22 @@ class DecoderLayer(nn.Module):
 
 
 class Decoder(nn.Module):
-    """Causal layers whose values are mixed with those of the first layer (arXiv 2410.17897)."""
+    """Causal layers whose values are mixed with those of the first layer (arXiv 2410.17897).
+
+    Args:
+        text_width: channels of the text that the layers attend to; none for no text.
+        out_width: channels of what comes out, where these are others.
+    """
 
     def __init__(
-        self, width: int, depth: int, heads: int, head_width: int, n_memories: int, text_width: int | None
+        self,
+        width: int,
+        depth: int,
+        heads: int,
+        head_width: int,
+        n_memories: int,
+        text_width: int | None,
+        out_width: int | None = None,
     ) -> None:
         super().__init__()
         self.n_memories = n_memories
@@ -182,6 +194,7 @@ class Decoder(nn.Module):
             for i in range(depth)
         )
         self.final_norm = GainNorm(width)
+        self.to_out = nn.Linear(width, out_width) if out_width not in (None, width) else nn.Identity()
 
     def caches(self, n_tokens: int) -> LayerCaches:
         """Empty caches for a sequence of up to `n_tokens`."""
@@ -204,4 +217,4 @@ class Decoder(nn.Module):
         for i, layer in enumerate(self.layers):
             cache = caches.of(i) if caches is not None else None
             x_BTD, first = layer(x_BTD, text_BSC, is_text_BS, first, cache)
-        return self.final_norm(x_BTD)
+        return self.to_out(self.final_norm(x_BTD))

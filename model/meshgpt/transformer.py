@@ -26,23 +26,25 @@ class MeshTransformer(nn.Module):
         super().__init__()
         self.config = config
         width, T = config.width, config.tokens_per_face
-        text_width = config.text_width
+        fine_width, text_width = config.fine_width or width, config.text_width
         self.start_vectors = nn.Parameter(torch.randn(config.n_start_vectors, width))
-        self.token_embedding = nn.Embedding(config.codebook_size + 1, width)
-        self.position_embedding = nn.Embedding(config.max_tokens, width)
-        self.level_vectors = nn.Parameter(torch.randn(config.n_quantizers, width))
-        self.corner_vectors = nn.Parameter(torch.randn(config.n_corners, width))
-        self.to_face = nn.Linear(T * width, width)
+        self.token_embedding = nn.Embedding(config.codebook_size + 1, fine_width)
+        self.position_embedding = nn.Embedding(config.max_tokens, fine_width)
+        self.level_vectors = nn.Parameter(torch.randn(config.n_quantizers, fine_width))
+        self.corner_vectors = nn.Parameter(torch.randn(config.n_corners, fine_width))
+        self.to_face = nn.Linear(T * fine_width, width)
         self.face_norm = nn.LayerNorm(width)
         self.coarse_gates = nn.ModuleList(GateLoop(width) for _ in range(config.coarse_gate_loops))
-        self.fine_gates = nn.ModuleList(GateLoop(width) for _ in range(config.fine_gate_loops))
+        self.fine_gates = nn.ModuleList(GateLoop(fine_width) for _ in range(config.fine_gate_loops))
         sizes = config.heads, config.head_width, config.n_memories
-        self.coarse = Decoder(width, config.depth, *sizes, text_width)
-        self.fine = Decoder(width, config.fine_depth, *sizes, text_width if config.fine_sees_text else None)
+        self.coarse = Decoder(width, config.depth, *sizes, text_width, out_width=fine_width)
+        sizes = config.fine_heads or config.heads, config.fine_head_width or config.head_width, sizes[-1]
+        fine_text_width = text_width if config.fine_sees_text else None
+        self.fine = Decoder(fine_width, config.fine_depth, *sizes, fine_text_width)
         has_film = bool(text_width and config.has_film)
         self.coarse_film = FeatureModulation(width, text_width) if has_film and text_width else None
-        self.fine_film = FeatureModulation(width, text_width) if has_film and text_width else None
-        self.head = nn.Linear(width, config.codebook_size + 1)
+        self.fine_film = FeatureModulation(fine_width, text_width) if has_film and text_width else None
+        self.head = nn.Linear(fine_width, config.codebook_size + 1)
         self.carried: dict[str, Tensor] = {}
         """Weights of a published checkpoint that no computation uses."""
 

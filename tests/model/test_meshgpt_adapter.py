@@ -171,6 +171,19 @@ def test_text_and_guidance_give_the_references_numbers() -> None:
     assert torch.equal(model.generate(cond_scale=3.0, **greedy), vectors["greedy_cs3_cache"].long())
 
 
+@torch.no_grad()
+def test_guidance_without_its_parallel_part_generates() -> None:
+    model = golden_transformer("text", dim_text=24)
+    embeds = golden("transformer_text")["text_embeds"]
+    greedy = {"temperature": 0, "return_codes": True, "max_seq_len": 24, "text_embeds": embeds}
+    kept = model.generate(cond_scale=3.0, **greedy)
+    whole = {"remove_parallel_component": True, "keep_parallel_frac": 1.0}
+    assert torch.equal(model.generate(cond_scale=3.0, **whole, **greedy), kept)
+    # Without it the guided logits are others: at a scale this large, so are the codes.
+    removed = model.generate(cond_scale=50.0, remove_parallel_component=True, **greedy)
+    assert not torch.equal(removed, model.generate(cond_scale=50.0, **greedy))
+
+
 def test_texts_are_left_out_in_training_only() -> None:
     model = golden_transformer("text", dim_text=24, cond_drop_prob=0.5)
     embeds = golden("transformer_text")["text_embeds"]
@@ -238,6 +251,19 @@ def test_finite_scalars_by_their_levels() -> None:
     assert (autoencoder.config.quantizer, autoencoder.config.codebook_size) == ("fsq", 60)
     with pytest.raises(ValueError, match="codebook_size is 64, but levels 5 x 4 x 3 make 60"):
         MeshAutoencoder(fsq_levels=(5, 4, 3), codebook_size=64)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"coarse_post_gateloop_depth": 1}, "its result was never used; give coarse_pre_gateloop_depth"),
+        ({"coarse_adaptive_rmsnorm": True}, "coarse_adaptive_rmsnorm: give text_cond_with_film"),
+    ],
+)
+def test_what_the_transformer_does_not_offer_is_named(options: dict[str, Any], message: str) -> None:
+    autoencoder, _ = small_networks()
+    with pytest.raises(ValueError, match=message):
+        MeshTransformer(autoencoder, **options)
 
 
 @pytest.mark.parametrize(

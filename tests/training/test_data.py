@@ -24,6 +24,13 @@ def test_the_order_is_a_pure_function_of_seed_and_epoch() -> None:
     assert (SampleOrder(4, 50).epoch(0) != first.epoch(0)).any()
 
 
+def test_a_batch_may_be_larger_than_the_data_set(box_data: Path) -> None:
+    dataset = ShardDataset(box_data, "train", tiny_config(batch_size=16))
+    assert len(dataset) == 10
+    sizes = [len(batch.mesh_ids) for batch in training_batches(dataset, 0, 3)]
+    assert sizes == [16] * 3
+
+
 def test_balanced_epochs_visit_rare_sizes_more_often() -> None:
     faces = np.array([50] * 90 + [550] * 10)
     order = SampleOrder(0, 100, faces, balanced_epochs=2)

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import polars as pl
+from accelerate import Accelerator
 from safetensors.torch import load_file
 from torch import nn
 
@@ -17,6 +18,7 @@ from tests.training.conftest import STEPS, assert_same_weights, make_samples, ti
 from training.checkpoints import checkpoints_of, newest_checkpoint, read_position
 from training.config import OptimizerSettings
 from training.launch import launch_training, prepare_run
+from training.loop import Trainer
 from training.optimizers import build_optimizer
 from training.reporting import METRICS_SCHEMA, read_metrics
 
@@ -163,3 +165,11 @@ def _ancestors(pid: int) -> list[int]:
             break
         ancestors.append(pid)
     return ancestors
+
+
+def test_validation_leaves_the_network_in_training(box_data: Path, tmp_path: Path) -> None:
+    """Or what is dropped in training would not be any more."""
+    trainer = Trainer(tmp_path, box_data, tiny_config(), Accelerator(cpu=True))
+    assert trainer.module.training
+    assert trainer._validation_loss() is not None
+    assert all(module.training for module in trainer.module.modules())

@@ -16,6 +16,8 @@ _NOT_OFFERED: dict[str, tuple[tuple[Any, ...], str]] = {
     "flash_attn": ((True, False), "torch chooses the kernel"),
     "gateloop_use_heinsen": ((False,), "gates are summed by doubling, as fast and without complex numbers"),
     "pad_id": ((-1,), "padding is -1"),
+    "coarse_post_gateloop_depth": ((0,), "its result was never used; give coarse_pre_gateloop_depth"),
+    "coarse_adaptive_rmsnorm": ((False,), "give text_cond_with_film"),
     "text_condition_model_types": ((), "give text_encoder, or text_embeds to each call, and dim_text"),
 }
 """Values that change nothing here, and what to say of others."""
