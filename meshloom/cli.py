@@ -205,6 +205,12 @@ def generate(
         bool, typer.Option("--compile", help="Compile the network first; for many meshes on a GPU.")
     ] = False,
     raw_weights: RawWeights = False,
+    draft: Annotated[
+        Path | None, typer.Option(help="Run of a smaller network that guesses tokens ahead.")
+    ] = None,
+    draft_tokens: Annotated[
+        int | None, typer.Option(min=1, help="Tokens it guesses at a time; 4 by default.")
+    ] = None,
 ) -> None:
     """One GLB per condition, and generated.parquet with one row per condition; goes on after a kill."""
     from meshloom import training_commands
@@ -222,6 +228,8 @@ def generate(
         batch_size=batch_size,
         max_seconds=max_seconds,
         is_compiled=compiled,
+        draft=draft,
+        draft_tokens=draft_tokens,
     )
 
 

@@ -33,20 +33,30 @@ def train(
     return code
 
 
-def generate(run: Path, meshes: list[Path], out: Path, raw_weights: bool = False, **options: Any) -> None:
+def generate(
+    run: Path,
+    meshes: list[Path],
+    out: Path,
+    draft: Path | None,
+    draft_tokens: int | None,
+    raw_weights: bool = False,
+    **options: Any,
+) -> None:
     """Generate one mesh per condition mesh, with the options of `training.generation.generate_meshes`."""
     import torch
 
     from pipelines.normalizing import normalize, pre_clean
-    from training.checkpoints import load_generator
+    from training.checkpoints import load_draft, load_generator
     from training.generation import Condition, generate_meshes
 
     conditions = []
     for path in meshes:
         vertices, faces = pre_clean(*triangles(read_file(path)))
         conditions.append(Condition(name=path.stem, uri=str(path), vertices=normalize(vertices), faces=faces))
-    generator, config = load_generator(run, "cuda" if torch.cuda.is_available() else "cpu", raw_weights)
-    table = generate_meshes(generator, config, conditions, out, **options)
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    generator, config = load_generator(run, device, raw_weights)
+    guessing = load_draft(config, device, draft, draft_tokens)
+    table = generate_meshes(generator, config, conditions, out, draft=guessing, **options)
     written = table.filter(table["file"].is_not_null()).height
     console.print(
         f"{written} of {table.height} meshes written; every condition is a row of {out}/generated.parquet"

@@ -21,7 +21,7 @@ import polars as pl
 import torch
 from numpy.typing import NDArray
 
-from model.systems import GeneratedRow, Generator, Networks, RowRequest, Sampling
+from model.systems import Draft, GeneratedRow, Generator, Networks, RowRequest, Sampling
 from training.config import ExperimentConfig
 from training.decoding import Status, decode_tokens, write_mesh
 from training.generated_table import GeneratedTable, file_names
@@ -55,6 +55,7 @@ def generate_meshes(
     constrained: bool | None = None,
     max_seconds: float | None = None,
     is_compiled: bool = False,
+    draft: Draft | None = None,
     on_progress: Callable[[int, int], None] | None = None,
 ) -> pl.DataFrame:
     """Generate one mesh per condition into `out`; the rows of generated.parquet, in the order given.
@@ -62,9 +63,11 @@ def generate_meshes(
     Row i draws from the random stream `seed + i`, so that neither the batch size nor what was already there
     moves it. `batch_size` meshes are written at once; where the system can, the next takes the place of one
     that is finished. `constrained` is the configuration's `generation.constrained` by default. What
-    `max_seconds` (of one mesh) stops depends on the machine. `is_compiled` pays on a GPU, after minutes.
+    `max_seconds` (of one mesh) stops depends on the machine. `is_compiled` pays on a GPU, after minutes. With
+    a `draft` (`training.checkpoints.load_draft`) the meshes are other ones of the same distribution.
     `on_progress` gets the conditions done and their number.
-    Raises ValueError where two conditions have the same name and uri, or `max_tokens` exceeds the model's.
+    Raises ValueError where two conditions have the same name and uri, `max_tokens` exceeds the model's or the
+    draft's, or the draft does not fit.
     """
     if len({(condition.name, condition.uri) for condition in conditions}) != len(conditions):
         raise ValueError("two conditions have the same name and uri; give each mesh once")
@@ -74,6 +77,8 @@ def generate_meshes(
         raise ValueError(f"{config.system} knows no longest sequence; give max_tokens")
     sampling = Sampling(seed, temperature, longest, top_k, top_p, is_constrained, max_seconds)
     weights = weights_digest(generator.networks)
+    if draft is not None:
+        weights += f" after {draft.n_tokens} of {weights_digest(draft.generator.networks)}"
     fingerprints = [
         _fingerprint(condition, weights, config, sampling, i) for i, condition in enumerate(conditions)
     ]
@@ -105,7 +110,7 @@ def generate_meshes(
             except NoSurfaceError:
                 keep(i, None)
 
-    for i, result in generator.generate_each(requests(), sampling, batch_size, is_compiled):
+    for i, result in generator.generate_each(requests(), sampling, batch_size, is_compiled, draft):
         keep(i, result)
     return table.finish(fingerprints)
 
