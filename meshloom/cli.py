@@ -188,8 +188,18 @@ def train(
 @app.command()
 def generate(
     run: Annotated[Path, typer.Argument(help="Folder that `train` made.")],
-    meshes: Annotated[list[Path], typer.Argument(help="Meshes whose surface is the condition.")],
     out: OutFolder,
+    meshes: Annotated[
+        list[Path] | None,
+        typer.Argument(
+            help="Meshes whose surface is the condition, folders of them, .txt or .parquet lists."
+        ),
+    ] = None,
+    data: Annotated[
+        Path | None, typer.Option(help="Folder that `curate` made: conditions are the meshes of a split.")
+    ] = None,
+    split: str = "test",
+    limit: Annotated[int | None, typer.Option(min=1, help="At most so many conditions.")] = None,
     seed: int = 0,
     temperature: float = 0.5,
     max_tokens: Annotated[
@@ -217,7 +227,10 @@ def generate(
 
     training_commands.generate(
         run,
-        meshes,
+        meshes or [],
+        data,
+        split,
+        limit,
         out,
         raw_weights,
         seed=seed,
