@@ -73,8 +73,8 @@ def generate_meshes(
     """Generate one mesh per condition into `out`; the rows of generated.parquet, in the order given.
 
     Conditions are read one by one, as their turn comes. Row i draws from the random stream `seed + i`:
-    neither the batch size nor what was already there moves it. `batch_size` meshes are written at once; where the
-    system can, the next takes the place of one that is finished. `constrained` is the configuration's
+    neither the batch size nor what was already there moves it. `batch_size` meshes are written at once; where
+    the system can, the next takes the place of one that is finished. `constrained` is the configuration's
     `generation.constrained` by default. What `max_seconds` (of one mesh) stops depends on the machine.
     `is_compiled` pays on a GPU, after minutes. With a `draft` (`training.checkpoints.load_draft`) the meshes
     are other ones of the same distribution. `on_progress` gets the conditions done and their number.
