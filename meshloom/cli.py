@@ -232,7 +232,7 @@ def generate(
         split,
         limit,
         out,
-        raw_weights,
+        raw_weights=raw_weights,
         seed=seed,
         temperature=temperature,
         max_tokens=max_tokens,
