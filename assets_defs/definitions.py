@@ -15,13 +15,14 @@ from assets_defs import jobs, sensors  # noqa: E402
 from assets_defs.curate import assets as curate  # noqa: E402
 from assets_defs.curate import duplicates  # noqa: E402
 from assets_defs.evaluate import assets as evaluate  # noqa: E402
+from assets_defs.generate import assets as generate  # noqa: E402
 from assets_defs.ingest import assets as ingest  # noqa: E402
 from assets_defs.resources import DataSetResource  # noqa: E402
 from assets_defs.tokenize import assets as tokenize  # noqa: E402
 from assets_defs.train import assets as train  # noqa: E402
 
 defs = dg.Definitions(
-    assets=dg.load_assets_from_modules([ingest, tokenize, duplicates, curate, train, evaluate]),
+    assets=dg.load_assets_from_modules([ingest, tokenize, duplicates, curate, train, evaluate, generate]),
     jobs=jobs.JOBS,
     schedules=[jobs.weekly_rebuild],
     sensors=[sensors.new_files],

@@ -24,11 +24,18 @@ evaluate = dg.define_asset_job(
     selection=dg.AssetSelection.groups("evaluate"),
     description="Meshes generated from held-out ones, and how good they are.",
 )
+generate = dg.define_asset_job(
+    "generate",
+    selection=dg.AssetSelection.groups("generate"),
+    description="Meshes from the conditions of a split, thousands at a time; goes on after a kill.",
+)
 rebuild = dg.define_asset_job(
-    "rebuild", selection=dg.AssetSelection.all(), description="Everything, from raw files to the evaluation."
+    "rebuild",
+    selection=dg.AssetSelection.all() - dg.AssetSelection.groups("generate"),
+    description="Everything, from raw files to the evaluation.",
 )
 
-JOBS = [curate, curate_partitions, train, evaluate, rebuild]
+JOBS = [curate, curate_partitions, train, evaluate, generate, rebuild]
 
 weekly_rebuild = dg.ScheduleDefinition(
     name="weekly_rebuild",

@@ -2,12 +2,15 @@
 
     .venv/bin/python benchmarks/generation.py [--tokens 2000] [--slots 1 16] [--rounds 3] [--threads 1]
     .venv/bin/python benchmarks/generation.py --device cuda --size release --slots 1 32 --compile
+    .venv/bin/python benchmarks/generation.py --run runs/large --draft runs/small --constrained --tokens 500
 
-Random weights that never end write the same rows in rounds that alternate:
+Random weights, or those of a run, that never end write the same rows in rounds that alternate:
 
 - slots: `model.silksong.generate`, with the rows side by side;
 - plain: one row after the other, its cache grown by concatenation, the condition's keys and values projected
-  anew at every step. One row a round, since all take the same time.
+  anew at every step. One row a round, since all take the same time;
+- draft: like slots, with the network of another run that guesses tokens ahead. What it gains is what the two
+  runs agree on, so that only trained ones say something; the last column is tokens a step of the network.
 
 On a CPU the tokens are compared, and must be the same. Prints medians of tokens a second of wall time and of
 processor time, which other work on the machine moves less, and their ratios to the plain ones.
@@ -17,22 +20,27 @@ import argparse
 import datetime
 import statistics
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
+from pathlib import Path
 from typing import TypeVar
 
 import numpy as np
 import torch
 from torch import Tensor
+from torch.nn import functional
 
 from model.layers.attention import attend, merge_heads, split_heads, unit_length
 from model.layers.sampling import draw, keep_top_k, keep_top_p
 from model.silksong import SilksongConfig, SilksongModel
 from model.silksong.config import PointEncoderConfig
 from model.silksong.decoding import Choice
-from model.silksong.generate import Request, stream_rows
+from model.silksong.generate import stream_rows
 from model.silksong.modules import DecoderBlock
+from model.silksong.rows import Request, Row
+from model.silksong.writers import DraftModel, Speculative
 from pipelines.tokenizers import SilksongSettings, build_tokenizer
+from training.checkpoints import load_network
 
 SIZES = {
     "cpu": lambda: SilksongConfig(
@@ -90,10 +98,19 @@ def plain_block(
 
 
 def slot_rows(
-    model: SilksongModel, conditions: Tensor, n_tokens: int, is_constrained: bool, is_compiled: bool
+    model: SilksongModel,
+    conditions: Tensor,
+    n_tokens: int,
+    is_constrained: bool,
+    is_compiled: bool,
+    draft: DraftModel | None = None,
+    of_draft: Tensor | None = None,
 ) -> list[list[int]]:
     """Write a row for each condition, side by side."""
-    requests = [Request(i, condition) for i, condition in enumerate(conditions)]
+    requests = [
+        Request(i, condition, draft_condition=None if of_draft is None else of_draft[i])
+        for i, condition in enumerate(conditions)
+    ]
     grammar = partial(build_tokenizer(SilksongSettings()).grammar_batch, 1) if is_constrained else None
     rows = dict(
         stream_rows(
@@ -105,6 +122,7 @@ def slot_rows(
             seed=SEED,
             grammar=grammar,
             is_compiled=is_compiled,
+            draft=draft,
         )
     )
     return [rows[i].tokens.tolist() for i in range(len(requests))]
@@ -128,12 +146,20 @@ def main() -> None:
     torch.set_num_threads(options.threads)
     torch.manual_seed(0)
     dtype = torch.bfloat16 if device.type == "cuda" else torch.float32
-    model = SilksongModel(SIZES[options.size]()).to(device, dtype).eval()
+    model = SilksongModel(SIZES[options.size]()) if options.run is None else network_of(options.run)
+    model = model.to(device, dtype).eval()
+    draft = None if options.draft is None else network_of(options.draft).to(device, dtype).eval()
     with torch.no_grad():
-        model.head.bias[model.config.eos_id] = -1e4  # every row is as long as it may be
-        clouds = torch.randn(max(options.slots), 512, 6, device=device, dtype=dtype)
+        normals = functional.normalize(torch.randn(max(options.slots), 512, 3), dim=-1)
+        radii = torch.rand(max(options.slots), 1, 3) * 0.7 + 0.25
+        clouds = torch.cat([normals * radii, normals], dim=-1).to(device, dtype)
+        for network in (model, *([] if draft is None else [draft])):
+            network.head.bias[network.config.eos_id] = -1e4  # every row is as long as it may be
         conditions = model.condition(clouds)
+        of_draft = None if draft is None else draft.condition(clouds)
+    steps = counted_steps()
     n_tokens, rates = options.tokens, dict[str, list[tuple[float, float]]]()
+    per_step = dict[str, float]()
     for first_round in (True, *[False] * options.rounds):
         # The first round is short, and not counted: it loads, compiles and captures.
         length = min(n_tokens, 16) if first_round and device.type == "cpu" else n_tokens
@@ -148,19 +174,50 @@ def main() -> None:
             n_written[f"slots {n_slots}"] = sum(map(len, rows))
             if device.type == "cpu" and not options.constrained and rows[0] != plain:
                 raise SystemExit(f"{n_slots} slots wrote other tokens than the plain implementation")
+            if draft is None or of_draft is None:
+                continue
+            guessing = DraftModel(draft, options.draft_tokens)
+            steps.clear()
+            rows, *measured[name := f"slots {n_slots}, draft"] = timed(
+                partial(work, draft=guessing, of_draft=of_draft[:n_slots]), device
+            )
+            n_written[name] = sum(map(len, rows))
+            per_step[name] = statistics.mean(steps)
         if not first_round:
             for name, (wall, processor) in measured.items():
                 rates.setdefault(name, []).append((n_written[name] / wall, n_written[name] / processor))
     name = torch.cuda.get_device_name() if device.type == "cuda" else f"CPU, {options.threads} threads"
     print(f"{options.size}, {n_tokens} tokens a row, {name}, {datetime.date.today()}, medians of", end=" ")
-    print(f"{options.rounds}\n\n| | tokens/s | times plain | tokens/s of processor time | times plain |")
-    print("| --- | --- | --- | --- | --- |")
+    print(f"{options.rounds}\n")
+    print("| | tokens/s | times plain | tokens/s of processor time | times plain | tokens/step |")
+    print("| --- | --- | --- | --- | --- | --- |")
     medians = {
         name: [statistics.median(of) for of in zip(*rate, strict=True)] for name, rate in rates.items()
     }
     for name, (wall, processor) in medians.items():
         of_plain = [wall / medians["plain"][0], processor / medians["plain"][1]]
-        print(f"| {name} | {wall:.0f} | {of_plain[0]:.1f} | {processor:.0f} | {of_plain[1]:.1f} |")
+        row = f"| {name} | {wall:.0f} | {of_plain[0]:.1f} | {processor:.0f} | {of_plain[1]:.1f} |"
+        print(f"{row} {per_step.get(name, 1.0):.2f} |")
+
+
+def network_of(run: Path) -> SilksongModel:
+    """The newest weights of a Silksong run."""
+    network, _ = load_network(run)
+    assert isinstance(network, SilksongModel)
+    return network
+
+
+def counted_steps() -> list[int]:
+    """Tokens of each row and step that is written with a draft, from now on."""
+    steps, write = list[int](), Speculative.write
+
+    def counting(self: Speculative, rows: Sequence[Row | None]) -> list[list[int]]:
+        tokens = write(self, rows)
+        steps.extend(len(of_row) for of_row, row in zip(tokens, rows, strict=True) if row is not None)
+        return tokens
+
+    Speculative.write = counting  # type: ignore[method-assign]
+    return steps
 
 
 def arguments() -> argparse.Namespace:
@@ -173,6 +230,9 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--constrained", action="store_true", help="slots obey the grammar; not compared")
+    parser.add_argument("--run", type=Path, help="run whose weights write")
+    parser.add_argument("--draft", type=Path, help="run whose weights guess ahead")
+    parser.add_argument("--draft-tokens", type=int, default=4)
     parser.add_argument("--compile", action="store_true", help="compile the step of the slots")
     return parser.parse_args()
 

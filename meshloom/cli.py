@@ -188,8 +188,18 @@ def train(
 @app.command()
 def generate(
     run: Annotated[Path, typer.Argument(help="Folder that `train` made.")],
-    meshes: Annotated[list[Path], typer.Argument(help="Meshes whose surface is the condition.")],
     out: OutFolder,
+    meshes: Annotated[
+        list[Path] | None,
+        typer.Argument(
+            help="Meshes whose surface is the condition, folders of them, .txt or .parquet lists."
+        ),
+    ] = None,
+    data: Annotated[
+        Path | None, typer.Option(help="Folder that `curate` made: conditions are the meshes of a split.")
+    ] = None,
+    split: str = "test",
+    limit: Annotated[int | None, typer.Option(min=1, help="At most so many conditions.")] = None,
     seed: int = 0,
     temperature: float = 0.5,
     max_tokens: Annotated[
@@ -205,15 +215,24 @@ def generate(
         bool, typer.Option("--compile", help="Compile the network first; for many meshes on a GPU.")
     ] = False,
     raw_weights: RawWeights = False,
+    draft: Annotated[
+        Path | None, typer.Option(help="Run of a smaller network that guesses tokens ahead.")
+    ] = None,
+    draft_tokens: Annotated[
+        int | None, typer.Option(min=1, help="Tokens it guesses at a time; 4 by default.")
+    ] = None,
 ) -> None:
     """One GLB per condition, and generated.parquet with one row per condition; goes on after a kill."""
     from meshloom import training_commands
 
     training_commands.generate(
         run,
-        meshes,
+        meshes or [],
+        data,
+        split,
+        limit,
         out,
-        raw_weights,
+        raw_weights=raw_weights,
         seed=seed,
         temperature=temperature,
         max_tokens=max_tokens,
@@ -222,6 +241,8 @@ def generate(
         batch_size=batch_size,
         max_seconds=max_seconds,
         is_compiled=compiled,
+        draft=draft,
+        draft_tokens=draft_tokens,
     )
 
 

@@ -1,9 +1,12 @@
 """What the commands about experiments and runs do: config show, train, generate, evaluate, curves, ..."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from meshloom.commands import console, read_file, triangles
+from rich.progress import Progress
+
+from meshloom.commands import console
 
 
 def show_config(config: str, overrides: list[str]) -> None:
@@ -33,20 +36,40 @@ def train(
     return code
 
 
-def generate(run: Path, meshes: list[Path], out: Path, raw_weights: bool = False, **options: Any) -> None:
-    """Generate one mesh per condition mesh, with the options of `training.generation.generate_meshes`."""
-    import torch
+def generate(
+    run: Path,
+    meshes: Sequence[Path],
+    data: Path | None,
+    split: str,
+    limit: int | None,
+    out: Path,
+    **options: Any,
+) -> None:
+    """Generate one mesh per condition, with the options of `training.generation.generate_run`.
 
-    from pipelines.normalizing import normalize, pre_clean
-    from training.checkpoints import load_generator
-    from training.generation import Condition, generate_meshes
+    The conditions are meshes, and those of a split of a data set.
+    """
+    from meshloom.conditions import conditions_of_paths
+    from training.conditions import MeshCondition, conditions_of_split
+    from training.config import ExperimentConfig
+    from training.generation import generate_run
 
-    conditions = []
-    for path in meshes:
-        vertices, faces = pre_clean(*triangles(read_file(path)))
-        conditions.append(Condition(name=path.stem, uri=str(path), vertices=normalize(vertices), faces=faces))
-    generator, config = load_generator(run, "cuda" if torch.cuda.is_available() else "cpu", raw_weights)
-    table = generate_meshes(generator, config, conditions, out, **options)
+    def conditions_of(config: ExperimentConfig) -> list[MeshCondition]:
+        of_split = [] if data is None else conditions_of_split(data, split, config)
+        conditions: list[MeshCondition] = [*conditions_of_paths(meshes), *of_split]
+        if not conditions:
+            raise ValueError("there is nothing to generate from; give meshes, or a data set with --data")
+        return conditions[:limit]
+
+    with Progress(console=console, transient=True) as progress:
+        task = progress.add_task("meshes", total=None)
+        table = generate_run(
+            run,
+            conditions_of,
+            out,
+            on_progress=lambda done, total: progress.update(task, completed=done, total=total),
+            **options,
+        )
     written = table.filter(table["file"].is_not_null()).height
     console.print(
         f"{written} of {table.height} meshes written; every condition is a row of {out}/generated.parquet"

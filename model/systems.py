@@ -80,6 +80,9 @@ class TokenGrammar(Protocol):
     def advance(self, tokens: np.ndarray) -> None:
         """Take one id a row, int32 (rows,); the end ends a row, and whatever comes after is left alone."""
 
+    def copy(self) -> "TokenGrammar":
+        """An independent copy, to look ahead with; asked for only where a draft guesses."""
+
 
 class Tokenizer(Protocol):
     """The tokenizer of a run."""
@@ -137,6 +140,15 @@ class GeneratedRow:
         if self.out_of_time:
             return "time"
         return "ended" if self.ended else "length"
+
+
+@dataclass(frozen=True)
+class Draft:
+    """A smaller generator of the same system and tokenizer, which guesses tokens ahead of a larger one."""
+
+    generator: "Generator"
+    n_tokens: int = 4
+    """Guesses a step."""
 
 
 class Stage(ABC, Generic[Config, Network]):
@@ -198,13 +210,22 @@ class Generator(ABC):
         """Write `n_rows` rows, for these conditions where `needs.points` asks for any."""
 
     def generate_each(
-        self, requests: Iterable[RowRequest], sampling: Sampling, n_slots: int = 8, is_compiled: bool = False
+        self,
+        requests: Iterable[RowRequest],
+        sampling: Sampling,
+        n_slots: int = 8,
+        is_compiled: bool = False,
+        draft: Draft | None = None,
     ) -> Iterator[tuple[int, GeneratedRow]]:
         """Write a row for each request, `n_slots` at once; index and row, in any order.
 
         Requests are taken as they are needed. Here they are batches of consecutive indices; a system that can
-        give the place of a row that ended to the next request does so, and may be compiled.
+        give the place of a row that ended to the next request does so, and may be compiled. With a draft,
+        where the system can use one, rows are other ones of the same distribution.
+        Raises ValueError where it cannot, or the draft does not fit.
         """
+        if draft is not None:
+            raise ValueError("this system generates without a draft; leave it out")
         for batch in _consecutive(requests, n_slots):
             clouds = [request.points for request in batch if request.points is not None]
             points_BP6 = torch.stack(clouds) if clouds else None

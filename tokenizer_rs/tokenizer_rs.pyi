@@ -162,6 +162,8 @@ class GrammarBatch:
         """Which rows may end here or have ended (size,)."""
     def tokens_to_end(self) -> NDArray[np.int64]:
         """Tokens on a short way to an end in each row (size,)."""
+    def copy(self) -> GrammarBatch:
+        """An independent copy of the states."""
     def __len__(self) -> int: ...
 
 class Tokenizer:

@@ -20,7 +20,7 @@ import torch
 from safetensors.torch import load_file
 from torch import nn
 
-from model.systems import Generator, load_system
+from model.systems import Draft, Generator, load_system
 from pipelines.tokenizers import build_tokenizer
 from training.config import ConfigError, ExperimentConfig, load_config
 
@@ -96,6 +96,25 @@ def load_generator(
         module.to(device)
     tokenizer = None if config.needs.vocab_size is None else build_tokenizer(config.tokenizer)
     return system.generator(networks, tokenizer), config
+
+
+def load_draft(
+    config: ExperimentConfig,
+    device: str | torch.device = "cpu",
+    run: Path | None = None,
+    n_tokens: int | None = None,
+) -> Draft | None:
+    """What guesses tokens ahead of a run with this configuration: `run`, or the draft that it names, if any.
+
+    Raises RunError where the draft is no run with a checkpoint, or of another system or tokenizer.
+    """
+    run = run or config.generation.draft
+    if run is None:
+        return None
+    generator, other = load_generator(run, device)
+    if (other.system, other.data.tokenizer) != (config.system, config.data.tokenizer):
+        raise RunError(f"the draft {run} is of another system or tokenizer; give a run that shares both")
+    return Draft(generator, n_tokens or config.generation.draft_tokens)
 
 
 def earlier_networks(run: Path, config: ExperimentConfig) -> dict[str, nn.Module]:

@@ -121,6 +121,12 @@ class GenerationSettings(_Settings):
         default=True,
         description="Only tokens that the tokenizer's grammar allows: every row ends, and decodes.",
     )
+    draft: Path | None = Field(
+        default=None,
+        description="The run of a smaller network of the same system and tokenizer, which guesses tokens "
+        "ahead: what is written is distributed as without it.",
+    )
+    draft_tokens: int = Field(default=4, ge=1, description="Tokens that the draft guesses at a time.")
 
 
 class OptimizerSettings(_Settings):
@@ -271,6 +277,8 @@ MAY_CHANGE_ON_RESUME = frozenset(
         "evaluate_every",
         "evaluate_meshes",
         "generation.constrained",
+        "generation.draft",
+        "generation.draft_tokens",
         "keep_checkpoints",
         "log_every",
         "mixed_precision",

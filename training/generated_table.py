@@ -8,10 +8,12 @@ timings.json has the seconds, which no two runs share.
 import hashlib
 import json
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterator, Sequence
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import polars as pl
 
 from pipelines.storage import write_json, write_table
@@ -36,20 +38,19 @@ TABLE_SCHEMA: dict[str, Any] = {
 class GeneratedTable:
     """The rows of a folder by their fingerprints: those of earlier runs, and those that are appended.
 
-    `rows` has those of `fingerprints` whose GLB is still there.
+    `rows` has those whose GLB is still there; what it holds of each is little more than its tokens.
     """
 
-    def __init__(self, out: Path, fingerprints: Iterable[str]) -> None:
+    def __init__(self, out: Path) -> None:
         self._out, self._journal = out, out / "generated.jsonl"
         self._seconds: dict[str, float] = {}
         timings = out / "timings.json"
         if timings.is_file():
             self._seconds = json.loads(timings.read_text())
-        wanted = set(fingerprints)
         self.rows = {
-            row["fingerprint"]: row
-            for row in [*self._of_table(), *self._of_journal()]
-            if row["fingerprint"] in wanted and (row["file"] is None or (out / row["file"]).is_file())
+            row["fingerprint"]: _packed(row)
+            for row in chain(self._of_table(), self._of_journal())
+            if row["file"] is None or (out / row["file"]).is_file()
         }
 
     def append(self, row: dict[str, Any], seconds: dict[str, float]) -> None:
@@ -59,7 +60,7 @@ class GeneratedTable:
         with self._journal.open("ab") as journal:
             # What a killed run wrote of a line ends where the next one begins.
             journal.write((b"\n" if journal.tell() else b"") + line.encode())
-        self.rows[row["fingerprint"]] = row
+        self.rows[row["fingerprint"]] = _packed(row)
         self._seconds |= seconds
 
     def finish(self, fingerprints: Sequence[str]) -> pl.DataFrame:
@@ -70,27 +71,33 @@ class GeneratedTable:
         self._journal.unlink(missing_ok=True)
         return frame
 
-    def _of_table(self) -> list[dict[str, Any]]:
+    def _of_table(self) -> Iterator[dict[str, Any]]:
         path = self._out / "generated.parquet"
         if not path.is_file():
-            return []
+            return
         frame = pl.read_parquet(path)
-        return frame.to_dicts() if dict(frame.schema) == TABLE_SCHEMA else []
+        if dict(frame.schema) == TABLE_SCHEMA:
+            yield from frame.iter_rows(named=True)
 
-    def _of_journal(self) -> list[dict[str, Any]]:
+    def _of_journal(self) -> Iterator[dict[str, Any]]:
         if not self._journal.is_file():
-            return []
-        rows = []
-        for line in self._journal.read_bytes().splitlines():
-            try:
-                row = json.loads(line)
-            except ValueError:
-                continue  # the run was killed while it wrote this line
-            if not isinstance(row, dict) or set(row) != {*TABLE_SCHEMA, "seconds"}:
-                continue  # of another version
-            self._seconds |= row.pop("seconds")
-            rows.append(row)
-        return rows
+            return
+        with self._journal.open("rb") as journal:
+            for line in journal:
+                try:
+                    row = json.loads(line)
+                except ValueError:
+                    continue  # the run was killed while it wrote this line
+                if not isinstance(row, dict) or set(row) != {*TABLE_SCHEMA, "seconds"}:
+                    continue  # of another version
+                self._seconds |= row.pop("seconds")
+                yield row
+
+
+def _packed(row: dict[str, Any]) -> dict[str, Any]:
+    """The row with its tokens as an array: a list of thousands of integers takes ten times the memory."""
+    tokens = row["tokens"]
+    return {**row, "tokens": None if tokens is None else np.array(tokens, dtype=np.int32)}
 
 
 def file_names(identities: Sequence[tuple[str, str]]) -> list[str]:

@@ -12,16 +12,17 @@ is missing.
 import hashlib
 import json
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import polars as pl
 import torch
-from numpy.typing import NDArray
 
-from model.systems import GeneratedRow, Generator, Networks, RowRequest, Sampling
+from model.systems import Draft, GeneratedRow, Generator, Networks, RowRequest, Sampling
+from training.checkpoints import load_draft, load_generator
+from training.conditions import Condition, MeshCondition
 from training.config import ExperimentConfig
 from training.decoding import Status, decode_tokens, write_mesh
 from training.generated_table import GeneratedTable, file_names
@@ -29,22 +30,33 @@ from training.surface import Mesh, NoSurfaceError, condition_cloud
 from training.surface import generator as random_generator
 
 GENERATION_VERSION = 3
+__all__ = ["Condition", "generate_meshes", "generate_run", "weights_digest"]
 
 
-@dataclass(frozen=True)
-class Condition:
-    """A mesh to generate from: vertices (V, 3), longest side 1.9 around 0, and faces (F, 3)."""
+def generate_run(
+    run: Path,
+    conditions_of: Callable[[ExperimentConfig], Sequence[MeshCondition]],
+    out: Path,
+    draft: Path | None = None,
+    draft_tokens: int | None = None,
+    raw_weights: bool = False,
+    **options: Any,
+) -> pl.DataFrame:
+    """`generate_meshes` with the newest weights of a run and of the run of a draft; on a GPU if there is one.
 
-    name: str
-    uri: str
-    vertices: NDArray[np.floating]
-    faces: NDArray[np.integer]
+    Where a run averages its weights these are the average, of the run itself with `raw_weights` the raw ones.
+    Raises RunError besides, where a run has none.
+    """
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    generator, config = load_generator(run, device, raw_weights)
+    guessing = load_draft(config, device, draft, draft_tokens)
+    return generate_meshes(generator, config, conditions_of(config), out, draft=guessing, **options)
 
 
 def generate_meshes(
     generator: Generator,
     config: ExperimentConfig,
-    conditions: Sequence[Condition],
+    conditions: Sequence[MeshCondition],
     out: Path,
     seed: int = 0,
     temperature: float = 0.5,
@@ -55,16 +67,19 @@ def generate_meshes(
     constrained: bool | None = None,
     max_seconds: float | None = None,
     is_compiled: bool = False,
+    draft: Draft | None = None,
     on_progress: Callable[[int, int], None] | None = None,
 ) -> pl.DataFrame:
     """Generate one mesh per condition into `out`; the rows of generated.parquet, in the order given.
 
-    Row i draws from the random stream `seed + i`, so that neither the batch size nor what was already there
-    moves it. `batch_size` meshes are written at once; where the system can, the next takes the place of one
-    that is finished. `constrained` is the configuration's `generation.constrained` by default. What
-    `max_seconds` (of one mesh) stops depends on the machine. `is_compiled` pays on a GPU, after minutes.
-    `on_progress` gets the conditions done and their number.
-    Raises ValueError where two conditions have the same name and uri, or `max_tokens` exceeds the model's.
+    Conditions are read one by one, as their turn comes. Row i draws from the random stream `seed + i`:
+    neither the batch size nor what was already there moves it. `batch_size` meshes are written at once; where
+    the system can, the next takes the place of one that is finished. `constrained` is the configuration's
+    `generation.constrained` by default. What `max_seconds` (of one mesh) stops depends on the machine.
+    `is_compiled` pays on a GPU, after minutes. With a `draft` (`training.checkpoints.load_draft`) the meshes
+    are other ones of the same distribution. `on_progress` gets the conditions done and their number.
+    Raises ValueError where two conditions have the same name and uri, `max_tokens` exceeds the model's or the
+    draft's, or the draft does not fit.
     """
     if len({(condition.name, condition.uri) for condition in conditions}) != len(conditions):
         raise ValueError("two conditions have the same name and uri; give each mesh once")
@@ -74,14 +89,15 @@ def generate_meshes(
         raise ValueError(f"{config.system} knows no longest sequence; give max_tokens")
     sampling = Sampling(seed, temperature, longest, top_k, top_p, is_constrained, max_seconds)
     weights = weights_digest(generator.networks)
-    fingerprints = [
-        _fingerprint(condition, weights, config, sampling, i) for i, condition in enumerate(conditions)
-    ]
+    if draft is not None:
+        weights += f" after {draft.n_tokens} of {weights_digest(draft.generator.networks)}"
     out.mkdir(parents=True, exist_ok=True)
-    table = GeneratedTable(out, fingerprints)
+    table = GeneratedTable(out)
+    fingerprints: list[str] = []
+    n_done = 0
     files = file_names([(condition.name, condition.uri) for condition in conditions])
 
-    def keep(i: int, result: GeneratedRow | None) -> None:
+    def keep(i: int, result: GeneratedRow | None, code: str | None = None) -> None:
         row = {
             "name": conditions[i].name,
             "uri": conditions[i].uri,
@@ -90,22 +106,35 @@ def generate_meshes(
             "fingerprint": fingerprints[i],
         }
         if result is None:
-            row["status"] = Status.NO_CONDITION.value
+            row |= {"status": Status.NO_CONDITION.value, "code": code}
         else:
             row |= _write_result(result, generator, is_constrained, out, files[i])
         table.append(row, {files[i]: 0.0 if result is None else round(result.seconds, 3)})
-        n_done = len(table.rows)
+        count()
+
+    def count() -> None:
+        nonlocal n_done
+        n_done += 1
         if on_progress is not None and (n_done % batch_size == 0 or n_done == len(conditions)):
             on_progress(n_done, len(conditions))
 
     def requests() -> Iterator[RowRequest]:
-        for i in [i for i, fingerprint in enumerate(fingerprints) if fingerprint not in table.rows]:
-            try:
-                yield RowRequest(i, _cloud(generator, config, conditions[i], seed))
-            except NoSurfaceError:
-                keep(i, None)
+        for i, condition in enumerate(conditions):
+            mesh, code = _read(condition)
+            fingerprints.append(_fingerprint(condition, mesh, weights, config, sampling, i))
+            if fingerprints[i] in table.rows:
+                count()
+            elif mesh is None:
+                keep(i, None, code)
+            else:
+                try:
+                    request = RowRequest(i, _cloud(generator, config, condition, mesh, seed))
+                except NoSurfaceError:
+                    keep(i, None)
+                else:
+                    yield request
 
-    for i, result in generator.generate_each(requests(), sampling, batch_size, is_compiled):
+    for i, result in generator.generate_each(requests(), sampling, batch_size, is_compiled, draft):
         keep(i, result)
     return table.finish(fingerprints)
 
@@ -143,14 +172,21 @@ def _write_result(
     }
 
 
+def _read(condition: MeshCondition) -> tuple[Mesh | None, str | None]:
+    """The mesh of a condition, or the error that reading it ended with."""
+    try:
+        return condition.mesh(), None
+    except (OSError, ValueError) as error:
+        return None, str(getattr(error, "code", type(error).__name__))
+
+
 def _cloud(
-    generator: Generator, config: ExperimentConfig, condition: Condition, seed: int
+    generator: Generator, config: ExperimentConfig, condition: MeshCondition, mesh: Mesh, seed: int
 ) -> torch.Tensor | None:
     """Cloud (P, 6) of a condition; None for a generator without. Raises NoSurfaceError."""
     if not generator.needs.points:
         return None
     random = random_generator(seed, "condition", condition.name, condition.uri)
-    mesh = Mesh(condition.vertices, condition.faces)
     cloud = condition_cloud(mesh, generator.needs.points, random, config.data.point_pool)
     parameter = next(
         parameter for network in generator.networks.values() for parameter in network.parameters()
@@ -161,7 +197,12 @@ def _cloud(
 
 
 def _fingerprint(
-    condition: Condition, weights: str, config: ExperimentConfig, sampling: Sampling, position: int
+    condition: MeshCondition,
+    mesh: Mesh | None,
+    weights: str,
+    config: ExperimentConfig,
+    sampling: Sampling,
+    position: int,
 ) -> str:
     settings = [
         GENERATION_VERSION,
@@ -173,6 +214,7 @@ def _fingerprint(
         [condition.name, condition.uri, position],
     ]
     digest = hashlib.sha256(json.dumps(settings, sort_keys=True).encode())
-    digest.update(np.ascontiguousarray(condition.vertices, dtype=np.float64).tobytes())
-    digest.update(np.ascontiguousarray(condition.faces, dtype=np.int64).tobytes())
+    if mesh is not None:
+        digest.update(np.ascontiguousarray(mesh.vertices, dtype=np.float64).tobytes())
+        digest.update(np.ascontiguousarray(mesh.faces, dtype=np.int64).tobytes())
     return digest.hexdigest()

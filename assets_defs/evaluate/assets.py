@@ -63,7 +63,7 @@ def evaluate_checkpoint(
     from training.evaluation.scoring import metrics_schema
     from training.generated_table import TABLE_SCHEMA
 
-    run, data = evaluated_run(context, config, data_set), data_set.data.root
+    run, data = named_or_newest_run(context, config.run, data_set), data_set.data.root
     out = run / "evaluation" / config.split
     try:
         summary = evaluate_run(
@@ -114,12 +114,10 @@ def evaluate_checkpoint(
     )
 
 
-def evaluated_run(
-    context: dg.AssetExecutionContext, config: EvaluateConfig, data_set: DataSetResource
-) -> Path:
-    """Folder of the run that is evaluated: the one named, or that of the latest checkpoint."""
-    if config.run:
-        return data_set.runs_folder / config.run
+def named_or_newest_run(context: dg.AssetExecutionContext, name: str, data_set: DataSetResource) -> Path:
+    """Folder of the run that is generated from: the one named, or that of the latest checkpoint."""
+    if name:
+        return data_set.runs_folder / name
     event = context.instance.get_latest_materialization_event(checkpoint.key)
     materialization = event.asset_materialization if event else None
     if materialization is None:

@@ -89,7 +89,8 @@ class CausalCosineAttention(nn.Module):
     ) -> Tensor:
         """Attend from each token to itself and those before it; (B, T, D) to (B, T, D).
 
-        With a cache and places, ``x_BTD`` holds the next token of each slot; with a packing, all rows as one.
+        With a cache and places, ``x_BTD`` holds the next tokens of each slot; with a packing, all rows as
+        one.
         """
         q_BHTE = unit_length(split_heads(self.to_q(x_BTD), self.heads))
         k_BHSE = unit_length(split_heads(self.to_k(x_BTD), self.heads))

@@ -4,7 +4,7 @@ Memory is taken once and written in place, and every shape is fixed by the numbe
 that a step can be compiled, or captured as a graph. A new sequence takes a slot by beginning at place 0: it
 sees no place after its own, hence nothing of who was there before.
 
-Shape suffixes: B slots, S places, H heads, E head width.
+Shape suffixes: B slots, T tokens of a step, S places, H heads, E head width.
 """
 
 from typing import NamedTuple
@@ -17,18 +17,18 @@ class Places(NamedTuple):
     """Where each slot writes in one step, and what it sees; the same for all layers."""
 
     slots: Tensor
-    """(B,), int64: 0, 1, 2 .."""
+    """(B, 1), int64: 0, 1, 2 .."""
     positions: Tensor
-    """(B,), int64"""
+    """(B, T), int64"""
     is_seen: Tensor
-    """(B, 1, 1, S), bool: which places of the window are not after the slot's own."""
+    """(B, 1, T, S), bool: which places of the window are not after the token's own."""
 
     @classmethod
-    def of(cls, positions_B: Tensor, window: int) -> "Places":
-        """The places of a step in which slot b writes at ``positions_B[b]`` (int64, below ``window``)."""
-        slots_B = torch.arange(len(positions_B), device=positions_B.device)
-        is_seen_BS = torch.arange(window, device=positions_B.device) <= positions_B.unsqueeze(1)
-        return cls(slots_B, positions_B, is_seen_BS[:, None, None])
+    def of(cls, positions_BT: Tensor, window: int) -> "Places":
+        """The places of a step in which slot b writes at ``positions_BT[b]`` (int64, below ``window``)."""
+        slots_B = torch.arange(len(positions_BT), device=positions_BT.device)
+        is_seen_BTS = torch.arange(window, device=positions_BT.device) <= positions_BT.unsqueeze(2)
+        return cls(slots_B.unsqueeze(1), positions_BT, is_seen_BTS.unsqueeze(1))
 
 
 class SlotCache:
@@ -39,11 +39,11 @@ class SlotCache:
         self.keys_BHSE = like.new_empty(n_slots, heads, capacity, head_width)
         self.values_BHSE = torch.empty_like(self.keys_BHSE)
 
-    def write(self, keys_BH1E: Tensor, values_BH1E: Tensor, places: Places) -> tuple[Tensor, Tensor]:
-        """Store one token a slot; views of all keys and values of the window."""
+    def write(self, keys_BHTE: Tensor, values_BHTE: Tensor, places: Places) -> tuple[Tensor, Tensor]:
+        """Store T tokens a slot; views of all keys and values of the window."""
         window = places.is_seen.shape[-1]
-        self.keys_BHSE[places.slots, :, places.positions] = keys_BH1E.squeeze(2)
-        self.values_BHSE[places.slots, :, places.positions] = values_BH1E.squeeze(2)
+        self.keys_BHSE[places.slots, :, places.positions] = keys_BHTE.transpose(1, 2)
+        self.values_BHSE[places.slots, :, places.positions] = values_BHTE.transpose(1, 2)
         return self.keys_BHSE[:, :, :window], self.values_BHSE[:, :, :window]
 
     def clear(self, first: int, end: int) -> None:

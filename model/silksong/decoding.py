@@ -5,9 +5,12 @@ A step has two halves, so that a grammar can be asked for its mask while the dev
     decoder.read(tokens, positions)            # one token a slot, each at its own place
     chosen = decoder.choose(allowed, uniforms)
 
+What was read is taken back by reading other tokens at its places: no place sees those after it.
+
 Shapes are fixed, memory is taken once and written in place: on CUDA both halves are captured as graphs.
 
-Shape suffixes: B slots, S condition vectors, C context width, V output classes, H heads, E head width.
+Shape suffixes: B slots, T tokens of a step, S condition vectors, C context width, V output classes, H heads,
+E head width.
 """
 
 from dataclasses import dataclass
@@ -15,8 +18,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 from torch import Tensor
+from torch.nn import functional
 
 from model.layers.attention import HEAD_WIDTH
 from model.layers.graphs import Replay, compiled
@@ -42,7 +46,13 @@ class Choice:
         """Ids (B,) by uniform numbers in [0, 1)."""
         if self.temperature == 0:
             return logits_BV.argmax(dim=-1)
-        return draw(sampling_probabilities(logits_BV, self.temperature, self.top_k, self.top_p), uniforms_B)
+        return draw(self.probabilities(logits_BV), uniforms_B)
+
+    def probabilities(self, logits_BV: Tensor) -> Tensor:
+        """What is drawn from, float32 (B, V); at temperature 0 all of it is on the most probable id."""
+        if self.temperature == 0:
+            return functional.one_hot(logits_BV.argmax(dim=-1), logits_BV.shape[-1]).float()
+        return sampling_probabilities(logits_BV, self.temperature, self.top_k, self.top_p)
 
 
 class SlotDecoder:
@@ -50,6 +60,7 @@ class SlotDecoder:
 
     Args:
         like_SC: any condition that will come: its shape, dtype and device.
+        width: most tokens that a slot reads in one step.
         is_compiled: compile the network's half; minutes at first, then faster on a GPU.
     """
 
@@ -61,6 +72,7 @@ class SlotDecoder:
         choice: Choice,
         like_SC: Tensor,
         is_compiled: bool = False,
+        width: int = 1,
     ) -> None:
         self.model, self.capacity, self.choice = model, capacity, choice
         self.device, n_classes = like_SC.device, model.config.vocab_size + 2
@@ -74,8 +86,8 @@ class SlotDecoder:
             for keys, values in (block.keys_values(like_SC.unsqueeze(0)) for block in model.decoder_blocks())
         ]
         self._n_cleared = 0
-        self._tokens_and_positions_2B = torch.zeros(2, n_slots, dtype=torch.int64, device=self.device)
-        self._logits_BV = torch.zeros(n_slots, n_classes, device=self.device)
+        self._tokens_and_positions_2BT = torch.zeros(2, n_slots, width, dtype=torch.int64, device=self.device)
+        self.logits_BTV = torch.zeros(n_slots, width, n_classes, device=self.device)
         self._allowed_BV = torch.ones(n_slots, n_classes, dtype=torch.bool, device=self.device)
         self._uniforms_B = torch.zeros(n_slots, dtype=torch.float64, device=self.device)
         self._chosen_B = torch.zeros(n_slots, dtype=torch.int64, device=self.device)
@@ -89,15 +101,21 @@ class SlotDecoder:
             for whole_BHSE, row_1HSE in zip(context_BHSE, new_1HSE, strict=True):
                 whole_BHSE[slot] = row_1HSE[0]
 
-    def read(self, tokens: list[int], positions: list[int]) -> None:
-        """Let each slot read the token before its position; see ``SilksongModel.step``."""
-        window = min(-(-(max(positions) + 1) // WINDOW_STEP) * WINDOW_STEP, self.capacity)
+    def read(self, tokens: ArrayLike, positions: ArrayLike) -> None:
+        """Let each slot read the token before its position, or those before T positions in a row.
+
+        Both are int64 (B,) or (B, T); ``logits_BTV[:, :T]`` is what comes there. See ``SilksongModel.step``.
+        """
+        both_2BT = torch.from_numpy(np.stack([np.asarray(tokens), np.asarray(positions)]))
+        both_2BT = both_2BT.reshape(2, len(self.logits_BTV), -1)
+        window = min(-(-(int(both_2BT[1].max()) + 1) // WINDOW_STEP) * WINDOW_STEP, self.capacity)
         if window > self._n_cleared:
             for cache in self._caches:
                 cache.clear(self._n_cleared, window)
             self._n_cleared = window
-        self._tokens_and_positions_2B.copy_(torch.tensor([tokens, positions]))
-        self._read(window)
+        width = both_2BT.shape[2]
+        self._tokens_and_positions_2BT[:, :, :width] = both_2BT.to(self.device)
+        self._read(window, width)
 
     def choose(self, allowed_BV: NDArray[np.bool_], uniforms: list[float]) -> list[int]:
         """One id a slot, of those allowed to it, for what was read last; -1 where logits are not numbers."""
@@ -112,28 +130,29 @@ class SlotDecoder:
         for cache in self._caches:
             cache.keep_slots(kept)
         self._contexts_BHSE = [(keys[kept], values[kept]) for keys, values in self._contexts_BHSE]
-        self._tokens_and_positions_2B = self._tokens_and_positions_2B[:, kept]
-        self._logits_BV, self._allowed_BV = self._logits_BV[kept], self._allowed_BV[kept]
+        self._tokens_and_positions_2BT = self._tokens_and_positions_2BT[:, kept]
+        self.logits_BTV, self._allowed_BV = self.logits_BTV[kept], self._allowed_BV[kept]
         self._uniforms_B, self._chosen_B = self._uniforms_B[kept], self._chosen_B[kept]
 
-    def _compute_logits(self, window: int) -> None:
+    def _compute_logits(self, window: int, width: int) -> None:
         step = compiled(_step_into) if self._is_compiled else _step_into
-        tokens_B, positions_B = self._tokens_and_positions_2B
-        step(self.model, tokens_B, positions_B, window, self._contexts_BHSE, self._caches, self._logits_BV)
+        tokens_BT, positions_BT = self._tokens_and_positions_2BT[:, :, :width]
+        logits_BTV = self.logits_BTV[:, :width]
+        step(self.model, tokens_BT, positions_BT, window, self._contexts_BHSE, self._caches, logits_BTV)
 
-    def _compute_choice(self, _: int) -> None:
-        logits_BV = self._logits_BV.masked_fill(~self._allowed_BV, -torch.inf)
+    def _compute_choice(self) -> None:
+        logits_BV = self.logits_BTV[:, 0].masked_fill(~self._allowed_BV, -torch.inf)
         chosen_B = self.choice(logits_BV, self._uniforms_B)
         self._chosen_B.copy_(chosen_B.where(logits_BV.amax(dim=-1).isfinite(), -1))
 
 
 def _step_into(
     model: "SilksongModel",
-    tokens_B: Tensor,
-    positions_B: Tensor,
+    tokens_BT: Tensor,
+    positions_BT: Tensor,
     window: int,
     contexts_BHSE: list[tuple[Tensor, Tensor]],
     caches: list[SlotCache],
-    logits_BV: Tensor,
+    logits_BTV: Tensor,
 ) -> None:
-    logits_BV.copy_(model.step(tokens_B, positions_B, window, contexts_BHSE, caches))
+    logits_BTV.copy_(model.step(tokens_BT, positions_BT, window, contexts_BHSE, caches))

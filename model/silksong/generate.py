@@ -1,4 +1,4 @@
-"""Generation, one token a step: many conditions, a few slots, a slot given away as its sequence ends.
+"""Generation: many conditions, a few slots, a slot given away as its sequence ends.
 
     for index, row in stream_rows(model, requests, max_tokens=2000, choice=Choice(0.5), n_slots=8, seed=0):
         ...                                       # as they end, not in order
@@ -6,39 +6,25 @@
 What a row gets does not depend on its slot or its neighbours: each has a stream of random numbers, a grammar
 and a clock of its own.
 
-Shape suffixes: B rows, N prompt tokens, S condition vectors, C context width, V output classes.
+Shape suffixes: B rows, N prompt tokens, S condition vectors, C context width.
 """
 
 import secrets
-import time
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator
 from itertools import islice
 from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
-from model.silksong.decoding import Choice, SlotDecoder
-from model.systems import GeneratedRow, TokenGrammar
+from model.silksong.decoding import Choice
+from model.silksong.rows import GrammarOfRow, Request, Row, Rules
+from model.silksong.writers import DraftModel, OneByOne, Speculative, Writer
+from model.systems import GeneratedRow
 
 if TYPE_CHECKING:
     from model.silksong.modules import SilksongModel
-
-GrammarOfRow = Callable[[], TokenGrammar]
-"""Makes the grammar of one new row, for example ``partial(tokenizer.grammar_batch, 1)``."""
-
-
-@dataclass(frozen=True)
-class Request:
-    """A row to write: its random numbers are those of ``seed + index``."""
-
-    index: int
-    condition: Tensor
-    """(S, C)"""
-    prompt: tuple[int, ...] = ()
 
 
 @torch.inference_mode()
@@ -53,6 +39,7 @@ def stream_rows(
     grammar: GrammarOfRow | None = None,
     max_seconds: float | None = None,
     is_compiled: bool = False,
+    draft: DraftModel | None = None,
 ) -> Iterator[tuple[int, GeneratedRow]]:
     """Write a row for each request, ``n_slots`` at once; index and row as each ends.
 
@@ -64,130 +51,50 @@ def stream_rows(
         max_seconds: a row that takes longer is led to its end by the grammar, or cut without one. What is
             written then depends on the machine.
         is_compiled: see ``SlotDecoder``.
+        draft: guesses tokens ahead (``Speculative``); each request then has its condition of the draft.
 
     Raises:
-        ValueError: ``max_tokens`` exceeds the model's, or the grammar allows nothing.
+        ValueError: ``max_tokens`` exceeds the model's or the draft's, the draft has another vocabulary, or
+            the grammar allows nothing.
         FloatingPointError: logits are not numbers.
     """
     if max_tokens > model.config.max_tokens:
         raise ValueError(
             f"max_tokens {max_tokens} exceeds the model's {model.config.max_tokens}; give at most that"
         )
-    rules = _Rules(model.config.eos_id, max_tokens, max_seconds)
+    rules = Rules(model.config.eos_id, max_tokens, max_seconds)
     waiting = iter(requests)
     first = list(islice(waiting, n_slots))
     if not first:
         return
-    decoder = SlotDecoder(model, len(first), max_tokens, choice, first[0].condition, is_compiled)
+    writer: Writer
+    if draft is None:
+        writer = OneByOne(model, len(first), max_tokens, choice, first[0], is_compiled)
+    else:
+        writer = Speculative(model, draft, len(first), max_tokens, choice, first[0], is_compiled)
     has_draws = choice.temperature > 0
 
-    def begin(slot: int, request: Request) -> _Row:
-        decoder.admit(slot, request.condition)
+    def begin(slot: int, request: Request) -> Row:
+        writer.admit(slot, request)
         stream = np.random.default_rng(seed + request.index) if has_draws else None
-        return _Row(request, rules, stream, None if grammar is None else grammar())
+        return Row(request, rules, stream, None if grammar is None else grammar())
 
-    slots: list[_Row | None] = [begin(slot, request) for slot, request in enumerate(first)]
-    allowed_BV = np.ones((len(slots), model.config.vocab_size + 2), dtype=np.bool_)
+    slots: list[Row | None] = [begin(slot, request) for slot, request in enumerate(first)]
     while any(slots):
-        # An empty slot goes on at place 0 with whatever it holds; nobody looks at what it chooses.
-        decoder.read([row.last_token if row else 0 for row in slots], [row.n if row else 0 for row in slots])
-        for allowed_V, row in zip(allowed_BV, slots, strict=True):
-            if row is not None:
-                row.write_allowed(allowed_V)
-        chosen = decoder.choose(allowed_BV, [row.uniform() if row else 0.0 for row in slots])
-        for slot, (row, token) in enumerate(zip(slots, chosen, strict=True)):
+        for slot, (row, tokens) in enumerate(zip(slots, writer.write(slots), strict=True)):
             if row is None:
                 continue
-            row.take(token)
-            if row.result is not None:
-                yield row.index, row.result
-                request = next(waiting, None)
-                slots[slot] = None if request is None else begin(slot, request)
+            for token in tokens:
+                row.take(token)
+                if row.result is not None:
+                    yield row.index, row.result
+                    request = next(waiting, None)
+                    slots[slot] = None if request is None else begin(slot, request)
+                    break
         running = [slot for slot, row in enumerate(slots) if row is not None]
-        if running and 2 * len(running) <= len(slots) and decoder.device.type != "cuda":
-            decoder.keep_slots(running)
-            slots, allowed_BV = [slots[slot] for slot in running], allowed_BV[running]
-
-
-@dataclass(frozen=True)
-class _Rules:
-    """When a row stops."""
-
-    eos_id: int
-    max_tokens: int
-    max_seconds: float | None
-
-
-@dataclass
-class _Row:
-    """A sequence that is being written."""
-
-    request: Request
-    rules: _Rules
-    stream: np.random.Generator | None
-    grammar: TokenGrammar | None
-    tokens: list[int] = field(default_factory=list)
-    began: float = field(default_factory=time.perf_counter)
-    result: GeneratedRow | None = None
-
-    @property
-    def index(self) -> int:
-        return self.request.index
-
-    @property
-    def n(self) -> int:
-        return len(self.tokens)
-
-    @property
-    def last_token(self) -> int:
-        return self.tokens[-1] if self.tokens else 0
-
-    @property
-    def seconds(self) -> float:
-        return time.perf_counter() - self.began
-
-    @property
-    def is_prompted(self) -> bool:
-        return self.n < len(self.request.prompt)
-
-    @property
-    def is_out_of_time(self) -> bool:
-        return self.rules.max_seconds is not None and self.seconds > self.rules.max_seconds
-
-    def write_allowed(self, allowed_V: NDArray[np.bool_]) -> None:
-        """Say what may come next: the prompt's token, or what the grammar allows."""
-        if self.is_prompted:
-            allowed_V[:] = False
-            allowed_V[self.request.prompt[self.n]] = True
-            return
-        allowed_V[:] = True
-        if self.grammar is not None:
-            remaining = 1 if self.is_out_of_time else self.rules.max_tokens - self.n
-            (of_grammar,) = self.grammar.allowed(remaining)
-            allowed_V[: len(of_grammar)] = of_grammar
-        allowed_V[self.rules.eos_id + 1 :] = False
-        if not allowed_V.any():
-            raise ValueError(f"the grammar allows nothing after token {self.n} of row {self.index}")
-
-    def uniform(self) -> float:
-        """The next number of the row's stream; a prompt takes none."""
-        return 0.0 if self.stream is None or self.is_prompted else self.stream.random()
-
-    def take(self, token: int) -> None:
-        """Append what was chosen, and stop where the rules say so."""
-        if token < 0:
-            raise FloatingPointError(
-                f"the logits after token {self.n} of row {self.index} are not numbers; look at the weights"
-            )
-        if self.grammar is not None:
-            self.grammar.advance(np.array([token], dtype=np.int32))
-        has_ended = token == self.rules.eos_id
-        if not has_ended:
-            self.tokens.append(token)
-        is_late = self.is_out_of_time and not self.is_prompted
-        if has_ended or self.n == self.rules.max_tokens or (is_late and self.grammar is None):
-            tokens = np.array(self.tokens, dtype=np.int32)
-            self.result = GeneratedRow(tokens, has_ended, self.seconds, is_late)
+        if running and 2 * len(running) <= len(slots) and writer.device.type != "cuda":
+            writer.keep_slots(running)
+            slots = [slots[slot] for slot in running]
 
 
 def generate_rows(

@@ -184,28 +184,28 @@ class SilksongModel(nn.Module):
 
     def step(
         self,
-        tokens_B: Tensor,
-        positions_B: Tensor,
+        tokens_BT: Tensor,
+        positions_BT: Tensor,
         window: int,
         contexts_BHSE: Sequence[tuple[Tensor, Tensor]],
         caches: Sequence[SlotCache],
     ) -> Tensor:
-        """Let each slot read one position; float32 logits (B, V) of the token that comes there.
+        """Let each slot read T positions in a row; float32 logits (B, T, V) of the tokens that come there.
 
         Args:
-            tokens_B: the token before the position; at position 0 the start vector takes its place.
-            positions_B: int64, below ``window``.
+            tokens_BT: the token before each position; at position 0 the start vector takes its place.
+            positions_BT: int64, below ``window``. What is read after the model's last position says nothing.
             window: places of the caches that are looked at.
             contexts_BHSE: of each block, ``keys_values`` of the slots' conditions.
             caches: of each block.
         """
-        places = Places.of(positions_B, window)
-        x_B1D = self.embed(tokens_B.unsqueeze(1), (positions_B - 1).clamp(min=0).unsqueeze(1))
-        is_first_B11 = (positions_B == 0)[:, None, None]
-        x_B1D = torch.where(is_first_B11, self.start_vector, x_B1D.to(self.start_vector.dtype))
+        places = Places.of(positions_BT, window)
+        x_BTD = self.embed(tokens_BT, (positions_BT - 1).clamp(0, self.config.max_tokens - 1))
+        is_first_BT1 = (positions_BT == 0).unsqueeze(2)
+        x_BTD = torch.where(is_first_BT1, self.start_vector, x_BTD.to(self.start_vector.dtype))
         for block, context_BHSE, cache in zip(self.decoder_blocks(), contexts_BHSE, caches, strict=True):
-            x_B1D = block(x_B1D, context_BHSE, cache, places)
-        return self.head(self.final_norm(x_B1D.squeeze(1))).float()
+            x_BTD = block(x_BTD, context_BHSE, cache, places)
+        return self.head(self.final_norm(x_BTD)).float()
 
     def forward(self, tokens_BN: Tensor, condition_BSC: Tensor) -> Tensor:
         """Logits (B, N + 1, V) of int64 tokens padded on the right with -1; logit i predicts token i."""

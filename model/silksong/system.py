@@ -1,6 +1,7 @@
 """Mesh Silksong for the trainer: one stage, a decoder of tokens conditioned on a cloud of points."""
 
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -10,11 +11,14 @@ from torch import Tensor
 
 from model.silksong.config import SilksongConfig
 from model.silksong.decoding import Choice
-from model.silksong.generate import Request, stream_rows
+from model.silksong.generate import stream_rows
 from model.silksong.modules import SilksongModel
 from model.silksong.reference import load_reference
+from model.silksong.rows import Request
+from model.silksong.writers import DraftModel
 from model.systems import (
     Batch,
+    Draft,
     GeneratedRow,
     Generator,
     Needs,
@@ -74,12 +78,22 @@ class SilksongGenerator(Generator):
         return [rows[i] for i in range(n_rows)]
 
     def generate_each(
-        self, requests: Iterable[RowRequest], sampling: Sampling, n_slots: int = 8, is_compiled: bool = False
+        self,
+        requests: Iterable[RowRequest],
+        sampling: Sampling,
+        n_slots: int = 8,
+        is_compiled: bool = False,
+        draft: Draft | None = None,
     ) -> Iterator[tuple[int, GeneratedRow]]:
-        """Write one row per cloud; a row's slot goes to the next request when it ends."""
+        """Write one row per cloud; a row's slot goes to the next request when it ends.
+
+        A draft sees the first points of the cloud, as many as it was trained with.
+        Raises ValueError where the draft is of another system or vocabulary, or sees more points.
+        """
+        guessing = None if draft is None else self._draft_generator(draft)
         return stream_rows(
             self.network,
-            (Request(request.index, self._condition(request)) for request in requests),
+            (self._request(request, guessing) for request in requests),
             sampling.max_tokens,
             Choice(sampling.temperature, sampling.top_k, sampling.top_p),
             n_slots=n_slots,
@@ -87,7 +101,25 @@ class SilksongGenerator(Generator):
             grammar=partial(self.tokenizer.grammar_batch, 1) if sampling.constrained else None,
             max_seconds=sampling.max_seconds,
             is_compiled=is_compiled,
+            draft=None if draft is None or guessing is None else DraftModel(guessing.network, draft.n_tokens),
         )
+
+    def _draft_generator(self, draft: Draft) -> "SilksongGenerator":
+        if not isinstance(draft.generator, SilksongGenerator):
+            raise ValueError("the draft is of another system; give a Silksong run")
+        if draft.generator.needs.points > self.needs.points:
+            raise ValueError(
+                f"the draft sees {draft.generator.needs.points} points and the model {self.needs.points}; "
+                "give a draft that sees no more"
+            )
+        return draft.generator
+
+    def _request(self, request: RowRequest, guessing: "SilksongGenerator | None") -> Request:
+        condition_SC = self._condition(request)
+        if guessing is None or request.points is None:
+            return Request(request.index, condition_SC)
+        fewer = replace(request, points=request.points[: guessing.needs.points])
+        return Request(request.index, condition_SC, draft_condition=guessing._condition(fewer))
 
     def _condition(self, request: RowRequest) -> Tensor:
         """Of one cloud by itself, so that rounding does not depend on others. Raises ValueError without."""

@@ -126,7 +126,7 @@ def test_memory_stays_where_it_is(model: SilksongModel, condition: Tensor) -> No
     allowed = np.ones((2, model.config.vocab_size + 2), dtype=np.bool_)
 
     def addresses() -> list[int]:
-        kept = [decoder._logits_BV, decoder._chosen_B, decoder._tokens_and_positions_2B]
+        kept = [decoder.logits_BTV, decoder._chosen_B, decoder._tokens_and_positions_2BT]
         for cache, context in zip(decoder._caches, decoder._contexts_BHSE, strict=True):
             kept += [cache.keys_BHSE, cache.values_BHSE, *context]
         return [tensor.data_ptr() for tensor in kept]

@@ -38,3 +38,20 @@ def test_every_row_ends_within_its_budget(name: str, spare: int) -> None:
             continue  # its faces name positions, not vertices: nothing keeps three of them off an edge
         sides = faces[:, [[0, 1], [1, 2], [2, 0]]].reshape(-1, 2)
         assert len(np.unique(sides, axis=0)) == len(sides), "two faces traverse an edge in one direction"
+
+
+@pytest.mark.parametrize("name", FAMILIES)
+def test_a_copy_goes_its_own_way(name: str) -> None:
+    tokenizer = build_tokenizer(tokenizer_named(name))
+    grammar = tokenizer.grammar_batch(2)
+    masks = []
+    for remaining in range(60, 40, -1):
+        masks.append(grammar.allowed(remaining))
+        kept, ahead = grammar.copy(), grammar.copy()
+        ahead.advance(masks[-1].argmax(axis=1))
+        ahead.advance(ahead.allowed(remaining - 1).argmax(axis=1))
+        assert np.array_equal(grammar.allowed(remaining), masks[-1]), "what a copy reads, it alone has read"
+        grammar.advance([np.flatnonzero(row)[-1] for row in masks[-1]])
+        assert np.array_equal(kept.allowed(remaining), masks[-1])
+    assert len(grammar.copy()) == 2
+    assert len(np.unique([mask[0] for mask in masks], axis=0)) > 1

@@ -12,12 +12,12 @@ import numpy as np
 import polars as pl
 import pytest
 import torch
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save_file
 
 from pipelines.storage import write_json, write_table
 from pipelines.tables import ShardIndex, validate
-from training.checkpoints import WEIGHTS, newest_checkpoint
-from training.config import ExperimentConfig, parse_config
+from training.checkpoints import POSITION, WEIGHTS, build_module, newest_checkpoint
+from training.config import ExperimentConfig, dump_config, parse_config
 from training.launch import launch_training
 from training.surface import Mesh
 
@@ -146,6 +146,16 @@ def assert_same_weights(
             assert torch.equal(weights[name], reference[name]), name
         else:
             torch.testing.assert_close(weights[name], reference[name], rtol=0, atol=tolerance)
+
+
+def write_untrained_run(run: Path, config: ExperimentConfig) -> Path:
+    """A run folder with one checkpoint of random weights."""
+    checkpoint = run / "checkpoints" / "step-000001"
+    checkpoint.mkdir(parents=True)
+    (run / "config.yaml").write_text(dump_config(config))
+    save_file(build_module(config).state_dict(), checkpoint / WEIGHTS)
+    write_json(checkpoint / POSITION, {"step": 1})
+    return run
 
 
 @pytest.fixture(scope="session")

@@ -14,7 +14,7 @@ import torch
 
 from model.silksong import SilksongModel
 from model.silksong.system import SilksongGenerator
-from model.systems import GeneratedRow, RowRequest
+from model.systems import Draft, GeneratedRow, RowRequest
 from pipelines.tokenizers import build_tokenizer
 from tests.training.conftest import make_box, tiny_config
 from training.decoding import read_mesh
@@ -239,3 +239,28 @@ def test_the_digest_sees_every_weight() -> None:
     with torch.no_grad():
         generator.network.head.bias[3] += 1e-3
     assert weights_digest(generator.networks) != before
+
+
+def test_a_draft_is_part_of_what_a_row_is_made_from(tmp_path: Path) -> None:
+    generator, given = random_generator(), conditions(3)
+    torch.manual_seed(1)
+    smaller = generator_of(SilksongModel(CONFIG.model.model_copy(update={"width": 16})).eval())
+
+    def generate(folder: str, **options: Any) -> pl.DataFrame:
+        return generate_meshes(generator, CONFIG, given, tmp_path / folder, max_tokens=40, **options)
+
+    plain = generate("plain", temperature=0.0)
+    greedy = generate("plain", temperature=0.0, draft=Draft(smaller, 3))
+    assert greedy["tokens"].equals(plain["tokens"])
+    assert set(greedy["fingerprint"]).isdisjoint(plain["fingerprint"])
+    drawn = generate("drawn", temperature=1.0, draft=Draft(smaller, 3))
+    assert drawn["status"].is_in(["valid", "empty"]).all()
+    one_by_one = generate("one", temperature=1.0, draft=Draft(smaller, 3), batch_size=1)
+    assert one_by_one.equals(drawn)
+    with pytest.raises(ValueError, match="sees no more"):
+        generate("other", draft=Draft(generator_with_points(2 * CONFIG.model.encoder.points)))
+
+
+def generator_with_points(points: int) -> SilksongGenerator:
+    encoder = CONFIG.model.encoder.model_copy(update={"points": points})
+    return generator_of(SilksongModel(CONFIG.model.model_copy(update={"encoder": encoder})))

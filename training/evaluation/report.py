@@ -17,7 +17,7 @@ import torch
 
 from pipelines.pictures import histogram, pairs_sheet
 from pipelines.storage import write_bytes, write_json, write_table
-from training.checkpoints import load_generator, newest_checkpoint
+from training.checkpoints import load_draft, load_generator, newest_checkpoint
 from training.data import DataError, ShardDataset
 from training.decoding import read_mesh
 from training.evaluation.protocol import DISTANCES, PROTOCOLS, Protocol
@@ -68,6 +68,7 @@ def evaluate_run(
         seed=seed,
         temperature=temperature,
         batch_size=batch_size,
+        draft=load_draft(config, device),
         on_progress=on_progress,
     )
     pairs = _pairs(generated, conditions, out / "generated")

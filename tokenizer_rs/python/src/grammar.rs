@@ -176,6 +176,19 @@ impl PyGrammarBatch {
         PyArray1::from_vec(py, counts)
     }
 
+    /// An independent copy.
+    fn copy(&self) -> Self {
+        let copied = |row: &Row| Row {
+            state: row.state.boxed_clone(),
+            has_ended: row.has_ended,
+            way_at_most: row.way_at_most,
+        };
+        Self {
+            rows: self.rows.iter().map(copied).collect(),
+            vocab_size: self.vocab_size,
+        }
+    }
+
     fn __len__(&self) -> usize {
         self.rows.len()
     }

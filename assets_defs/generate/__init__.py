@@ -1,0 +1,1 @@
+"""Meshes from conditions, thousands at a time."""

@@ -1,0 +1,78 @@
+"""Meshes to generate from: there already, or read one by one as their turn comes.
+
+conditions = conditions_of_split(data, "test", config)     # thousands cost no memory
+table = generate_meshes(generator, config, conditions, out)
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from training.config import ExperimentConfig
+from training.data import ShardDataset
+from training.surface import Mesh
+
+
+class MeshCondition(Protocol):
+    """A mesh by name and place; both together name it among others."""
+
+    @property
+    def name(self) -> str:
+        """What its GLB is called."""
+
+    @property
+    def uri(self) -> str:
+        """Where it lies."""
+
+    def mesh(self) -> Mesh:
+        """Vertices (V, 3), longest side 1.9 around 0, and faces (F, 3).
+
+        Raises OSError or ValueError where it cannot be read, which is then what its row says.
+        """
+
+
+@dataclass(frozen=True)
+class Condition:
+    """A mesh to generate from: vertices (V, 3), longest side 1.9 around 0, and faces (F, 3)."""
+
+    name: str
+    uri: str
+    vertices: NDArray[np.floating]
+    faces: NDArray[np.integer]
+
+    def mesh(self) -> Mesh:
+        """See `MeshCondition`."""
+        return Mesh(self.vertices, self.faces)
+
+
+@dataclass(frozen=True)
+class UnreadCondition:
+    """A mesh to generate from, read when its turn comes."""
+
+    name: str
+    uri: str
+    read: Callable[[], Mesh]
+
+    def mesh(self) -> Mesh:
+        """See `MeshCondition`."""
+        return self.read()
+
+
+def conditions_of_split(
+    data: Path, split: str, config: ExperimentConfig, limit: int | None = None
+) -> Sequence[MeshCondition]:
+    """The first `limit` meshes of a split of a data set, in the order of its index.
+
+    Raises DataError where there is no data set, or the split has no mesh of the configuration's sizes.
+    """
+    held_out = ShardDataset(data, split, config)
+    n_meshes = len(held_out) if limit is None else min(limit, len(held_out))
+    return [
+        UnreadCondition(name := held_out.mesh_id(i), f"{split}/{name}", partial(held_out.mesh, i))
+        for i in range(n_meshes)
+    ]
