@@ -142,7 +142,9 @@ class Stage(ABC, Generic[Config, Network]):
 
     name: ClassVar[str]
     earlier: ClassVar[tuple[str, ...]] = ()
-    """Stages whose trained networks the loss uses."""
+    """Stages whose trained networks are used, as they are."""
+    derivation: ClassVar[str | None] = None
+    """Names what `derive` makes, anew with every change of it; None: there is nothing to derive."""
 
     def settings(self, config: Config) -> BaseModel:
         """The part of the configuration that says what this stage's weights are."""
@@ -173,6 +175,14 @@ class Stage(ABC, Generic[Config, Network]):
         Raises:
             SampleError, tokenizer_rs.MeshError: the mesh cannot be used; it is then left out, and counted.
         """
+
+    def derive(self, prepared: Mapping[str, NDArray[Any]], earlier: Networks) -> dict[str, NDArray[Any]]:
+        """What earlier networks make of a prepared sample: arrays that go into the batch in its place.
+
+        Runs on the device that trains, without autocast. It is kept for later visits and runs, so it has to
+        be a function of its arguments alone.
+        """
+        raise NotImplementedError(f"stage {self.name} derives nothing")
 
     @abstractmethod
     def loss_sum(self, network: Network, batch: Batch, earlier: Networks) -> tuple[Tensor, Tensor]:

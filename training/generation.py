@@ -21,7 +21,8 @@ import polars as pl
 import torch
 from numpy.typing import NDArray
 
-from model.systems import GeneratedRow, Generator, Networks, RowRequest, Sampling
+from model.systems import GeneratedRow, Generator, RowRequest, Sampling
+from training.checkpoints import weights_digest
 from training.config import ExperimentConfig
 from training.decoding import Status, decode_tokens, write_mesh
 from training.generated_table import GeneratedTable, file_names
@@ -108,20 +109,6 @@ def generate_meshes(
     for i, result in generator.generate_each(requests(), sampling, batch_size, is_compiled):
         keep(i, result)
     return table.finish(fingerprints)
-
-
-def weights_digest(networks: Networks) -> str:
-    """sha256 over names and bytes of all weights."""
-    digest = hashlib.sha256()
-    named = {
-        f"{stage}.{name}": tensor
-        for stage in networks
-        for name, tensor in networks[stage].state_dict().items()
-    }
-    for name, tensor in sorted(named.items()):
-        digest.update(name.encode())
-        digest.update(tensor.detach().cpu().contiguous().view(torch.uint8).numpy().data)
-    return digest.hexdigest()
 
 
 def _write_result(

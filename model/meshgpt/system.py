@@ -1,7 +1,7 @@
 """MeshGPT for the trainer: an autoencoder of faces, then a transformer over the codes it gives them."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -12,7 +12,7 @@ from torch import Tensor
 
 from model.layers.sampling import RowUniforms, draw, sampling_probabilities
 from model.meshgpt.config import MeshgptConfig
-from model.meshgpt.faces import mesh_of_corners, ordered_faces
+from model.meshgpt.faces import OrderedFaces, mesh_of_corners, ordered_faces
 from model.meshgpt.generate import generate
 from model.meshgpt.modules import MeshAutoencoder, valid_faces
 from model.meshgpt.reference import load_autoencoder, load_transformer
@@ -76,6 +76,7 @@ class TransformerStage(Stage[MeshgptConfig, MeshTransformer]):
 
     name = "transformer"
     earlier = (AutoencoderStage.name,)
+    derivation = "codes-1"
 
     def settings(self, config: MeshgptConfig) -> BaseModel:
         """The transformer's."""
@@ -97,29 +98,28 @@ class TransformerStage(Stage[MeshgptConfig, MeshTransformer]):
         """See `prepare_mesh`."""
         return prepare_mesh(sample, config)
 
-    def loss_sum(self, network: MeshTransformer, batch: Batch, earlier: Networks) -> tuple[Tensor, Tensor]:
-        """Negative log-likelihood of the codes and their end."""
+    def derive(self, prepared: Mapping[str, NDArray[Any]], earlier: Networks) -> dict[str, NDArray[Any]]:
+        """`codes` (F T,) of the mesh."""
         autoencoder = earlier[AutoencoderStage.name]
         assert isinstance(autoencoder, MeshAutoencoder)
-        return network.token_loss_sum(codes_of(autoencoder, batch))
+        return {"codes": codes_of(autoencoder, prepared)}
+
+    def loss_sum(self, network: MeshTransformer, batch: Batch, earlier: Networks) -> tuple[Tensor, Tensor]:
+        """Negative log-likelihood of the codes and their end."""
+        return network.token_loss_sum(batch["codes"])
 
 
-def codes_of(autoencoder: MeshAutoencoder, batch: Batch) -> Tensor:
-    """Codes of each mesh as one row, int64 (B, F T), padded with -1.
+def codes_of(autoencoder: MeshAutoencoder, prepared: Mapping[str, NDArray[Any]]) -> NDArray[np.int32]:
+    """Codes (F T,) of one mesh, as `prepare_mesh` gives it.
 
-    Each mesh is encoded alone: what rounding makes of its codes does not depend on its neighbours.
+    Alone, so that what rounding makes of its codes does not depend on its neighbours.
     """
-    rows = []
-    for vertices_VX, faces_FK, pairs_E2 in zip(
-        batch["vertices"], batch["faces"], batch["pairs"], strict=True
-    ):
-        faces_FK = faces_FK[valid_faces(faces_FK)]
-        pairs_E2 = pairs_E2[(pairs_E2 >= 0).all(-1)]
-        codes_1FT = autoencoder.tokenize(
-            vertices_VX[: int(faces_FK.max()) + 1].unsqueeze(0), faces_FK.unsqueeze(0), pairs_E2.unsqueeze(0)
-        )
-        rows.append(codes_1FT.flatten())
-    return torch.nn.utils.rnn.pad_sequence(rows, batch_first=True, padding_value=-1)
+    device = next(autoencoder.parameters()).device
+    vertices_1VX, faces_1FK, pairs_1E2 = (
+        torch.from_numpy(prepared[name]).unsqueeze(0).to(device) for name in OrderedFaces._fields
+    )
+    codes_1FT = autoencoder.tokenize(vertices_1VX, faces_1FK, pairs_1E2)
+    return codes_1FT.flatten().to(torch.int32).cpu().numpy()
 
 
 class MeshgptGenerator(Generator):
