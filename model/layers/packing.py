@@ -1,12 +1,14 @@
 """Rows of different lengths one behind the other, so that no position is computed that nobody reads.
 
 All that treats positions apart (norms, projections, feed-forward, logits) sees one long row; attention stays
-within each row by taking them one after the other.
+within each row by taking them one after the other, and a recurrence by forgetting where a row begins.
 
 Shape suffixes: B rows, N padded length, T all positions of all rows, D width.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import torch
 from torch import Tensor
@@ -26,6 +28,19 @@ class Packing:
         """From a mask whose rows begin with what is read."""
         return cls(is_read_BN, is_read_BN.sum(dim=1).tolist())
 
+    @classmethod
+    def of_lengths(cls, lengths: Sequence[int], device: torch.device) -> "Packing":
+        """Rows of these lengths."""
+        lengths_B1 = torch.tensor(lengths, device=device).unsqueeze(1)
+        return cls(torch.arange(max(lengths), device=device) < lengths_B1, list(lengths))
+
+    @cached_property
+    def places(self) -> Tensor:
+        """Place of each position in its row, int64 (T,)."""
+        return torch.arange(self.is_read.shape[1], device=self.is_read.device).expand_as(self.is_read)[
+            self.is_read
+        ]
+
     def pack(self, x_BND: Tensor) -> Tensor:
         """(B, N, ..) to (1, T, ..)."""
         return x_BND[self.is_read].unsqueeze(0)
@@ -33,6 +48,10 @@ class Packing:
     def rows(self, x_1HTE: Tensor) -> tuple[Tensor, ...]:
         """Each row's part of (1, H, T, E)."""
         return x_1HTE.split(self.lengths, dim=2)
+
+    def spread(self, x_BD: Tensor) -> Tensor:
+        """What is said of each row, at each of its positions: (B, ..) to (1, T, ..)."""
+        return x_BD.repeat_interleave(torch.tensor(self.lengths, device=x_BD.device), 0).unsqueeze(0)
 
     @staticmethod
     def join(rows: list[Tensor]) -> Tensor:
