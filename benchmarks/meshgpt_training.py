@@ -30,7 +30,8 @@ from model.systems import load_system
 from training.batches import collate
 from training.config import load_config
 from training.data import Failed, Prepared, ShardDataset
-from training.derivation import Derivation, DerivedStore
+from training.derivation import Derivation
+from training.derived_store import DerivedStore
 from training.order import Place
 
 

@@ -185,8 +185,16 @@ def train(
 @app.command()
 def generate(
     run: Annotated[Path, typer.Argument(help="Folder that `train` made.")],
-    meshes: Annotated[list[Path], typer.Argument(help="Meshes whose surface is the condition.")],
     out: OutFolder,
+    meshes: Annotated[
+        list[Path] | None, typer.Argument(help="Meshes whose surface is the condition.")
+    ] = None,
+    text: Annotated[
+        list[str] | None, typer.Option(help="A mesh of this; again for more. For runs that read texts.")
+    ] = None,
+    guidance: Annotated[
+        float, typer.Option(min=1, help="How far to go towards the texts; 1 for as far as was learned.")
+    ] = 1.0,
     seed: int = 0,
     temperature: float = 0.5,
     max_tokens: Annotated[
@@ -207,8 +215,10 @@ def generate(
 
     training_commands.generate(
         run,
-        meshes,
+        meshes or [],
+        text or [],
         out,
+        guidance=guidance,
         seed=seed,
         temperature=temperature,
         max_tokens=max_tokens,

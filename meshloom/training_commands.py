@@ -33,8 +33,9 @@ def train(
     return code
 
 
-def generate(run: Path, meshes: list[Path], out: Path, **options: Any) -> None:
-    """Generate one mesh per condition mesh, with the options of `training.generation.generate_meshes`."""
+def generate(run: Path, meshes: list[Path], texts: list[str], out: Path, **options: Any) -> None:
+    """Generate one mesh per condition, with the options of `training.generation.generate_meshes`."""
+    import numpy as np
     import torch
 
     from pipelines.normalizing import normalize, pre_clean
@@ -45,6 +46,10 @@ def generate(run: Path, meshes: list[Path], out: Path, **options: Any) -> None:
     for path in meshes:
         vertices, faces = pre_clean(*triangles(read_file(path)))
         conditions.append(Condition(name=path.stem, uri=str(path), vertices=normalize(vertices), faces=faces))
+    nothing = np.zeros((0, 3)), np.zeros((0, 3), dtype=np.int64)
+    conditions += [Condition(text, f"text:{i}", *nothing, text) for i, text in enumerate(texts)]
+    if not conditions:
+        raise ValueError("nothing to generate from; give meshes, or --text for a run that reads texts")
     generator, config = load_generator(run, "cuda" if torch.cuda.is_available() else "cpu")
     table = generate_meshes(generator, config, conditions, out, **options)
     written = table.filter(table["file"].is_not_null()).height

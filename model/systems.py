@@ -46,6 +46,9 @@ class Needs:
     """Meshes with more are left out."""
     points: int = 0
     """Points with normals on the surface."""
+    text_width: int | None = None
+    """Channels of the features of a text; None where none is read. They are then `text` (B, S, C) of a batch,
+    padded with -1; a mesh of which nothing is said has padding alone."""
 
 
 class Sample(NamedTuple):
@@ -105,6 +108,8 @@ class Sampling:
     top_p: float | None = 0.95
     constrained: bool = True
     max_seconds: float | None = None
+    guidance: float = 1.0
+    """How far to go from the logits without a text to those with it, and beyond; 1 for those with it."""
 
 
 @dataclass(frozen=True)
@@ -115,6 +120,8 @@ class RowRequest:
     """It draws from the random stream `seed + index`."""
     points: Tensor | None = None
     """(P, 6), the cloud of its condition, where `needs.points` asks for one."""
+    text: Tensor | None = None
+    """(S, C), features of its text, where `needs.text_width` asks for them; (0, C) for none."""
 
 
 @dataclass(frozen=True)
@@ -202,8 +209,17 @@ class Generator(ABC):
     """Ids that a row may hold, the end left out."""
 
     @abstractmethod
-    def generate(self, points_BP6: Tensor | None, n_rows: int, sampling: Sampling) -> Sequence[GeneratedRow]:
-        """Write `n_rows` rows, for these conditions where `needs.points` asks for any."""
+    def generate(
+        self,
+        points_BP6: Tensor | None,
+        n_rows: int,
+        sampling: Sampling,
+        texts: Sequence[Tensor] | None = None,
+    ) -> Sequence[GeneratedRow]:
+        """Write `n_rows` rows, for these conditions where `needs` asks for any.
+
+        `texts` (S, C) of the rows are given to a generator that reads some; without them nothing is said.
+        """
 
     def generate_each(
         self, requests: Iterable[RowRequest], sampling: Sampling, n_slots: int = 8, is_compiled: bool = False
@@ -217,7 +233,8 @@ class Generator(ABC):
             clouds = [request.points for request in batch if request.points is not None]
             points_BP6 = torch.stack(clouds) if clouds else None
             of_batch = replace(sampling, seed=sampling.seed + batch[0].index)
-            rows = self.generate(points_BP6, len(batch), of_batch)
+            texts = [request.text for request in batch if request.text is not None]
+            rows = self.generate(points_BP6, len(batch), of_batch, **({"texts": texts} if texts else {}))
             yield from zip((request.index for request in batch), rows, strict=True)
 
     @abstractmethod

@@ -28,18 +28,21 @@ from training.decoding import Status, decode_tokens, write_mesh
 from training.generated_table import GeneratedTable, file_names
 from training.surface import Mesh, NoSurfaceError, condition_cloud
 from training.surface import generator as random_generator
+from training.text import TextEncoder
 
 GENERATION_VERSION = 3
 
 
 @dataclass(frozen=True)
 class Condition:
-    """A mesh to generate from: vertices (V, 3), longest side 1.9 around 0, and faces (F, 3)."""
+    """A mesh, vertices (V, 3), longest side 1.9 around 0, and faces (F, 3), or a text to generate from."""
 
     name: str
     uri: str
     vertices: NDArray[np.floating]
     faces: NDArray[np.integer]
+    text: str | None = None
+    """For systems that read one; None says nothing."""
 
 
 def generate_meshes(
@@ -56,6 +59,7 @@ def generate_meshes(
     constrained: bool | None = None,
     max_seconds: float | None = None,
     is_compiled: bool = False,
+    guidance: float = 1.0,
     on_progress: Callable[[int, int], None] | None = None,
 ) -> pl.DataFrame:
     """Generate one mesh per condition into `out`; the rows of generated.parquet, in the order given.
@@ -64,8 +68,10 @@ def generate_meshes(
     moves it. `batch_size` meshes are written at once; where the system can, the next takes the place of one
     that is finished. `constrained` is the configuration's `generation.constrained` by default. What
     `max_seconds` (of one mesh) stops depends on the machine. `is_compiled` pays on a GPU, after minutes.
-    `on_progress` gets the conditions done and their number.
-    Raises ValueError where two conditions have the same name and uri, or `max_tokens` exceeds the model's.
+    `guidance` above 1 goes further towards the texts. `on_progress` gets the conditions done and their
+    number.
+    Raises ValueError where two conditions have the same name and uri, `max_tokens` exceeds the model's, or a
+    text is given to a system that reads none.
     """
     if len({(condition.name, condition.uri) for condition in conditions}) != len(conditions):
         raise ValueError("two conditions have the same name and uri; give each mesh once")
@@ -73,7 +79,8 @@ def generate_meshes(
     longest = max_tokens or config.data.max_tokens or generator.needs.max_tokens
     if longest is None:
         raise ValueError(f"{config.system} knows no longest sequence; give max_tokens")
-    sampling = Sampling(seed, temperature, longest, top_k, top_p, is_constrained, max_seconds)
+    sampling = Sampling(seed, temperature, longest, top_k, top_p, is_constrained, max_seconds, guidance)
+    encode = _text_reader(generator, config, conditions)
     weights = weights_digest(generator.networks)
     fingerprints = [
         _fingerprint(condition, weights, config, sampling, i) for i, condition in enumerate(conditions)
@@ -102,7 +109,7 @@ def generate_meshes(
     def requests() -> Iterator[RowRequest]:
         for i in [i for i, fingerprint in enumerate(fingerprints) if fingerprint not in table.rows]:
             try:
-                yield RowRequest(i, _cloud(generator, config, conditions[i], seed))
+                yield RowRequest(i, _cloud(generator, config, conditions[i], seed), encode(conditions[i]))
             except NoSurfaceError:
                 keep(i, None)
 
@@ -138,13 +145,39 @@ def _cloud(
         return None
     random = random_generator(seed, "condition", condition.name, condition.uri)
     mesh = Mesh(condition.vertices, condition.faces)
-    cloud = condition_cloud(mesh, generator.needs.points, random, config.data.point_pool)
-    parameter = next(
-        parameter for network in generator.networks.values() for parameter in network.parameters()
+    return _as_tensor(
+        generator, condition_cloud(mesh, generator.needs.points, random, config.data.point_pool)
     )
-    return torch.from_numpy(np.ascontiguousarray(cloud, dtype=np.float32)).to(
+
+
+def _text_reader(
+    generator: Generator, config: ExperimentConfig, conditions: Sequence[Condition]
+) -> Callable[[Condition], torch.Tensor | None]:
+    """From a condition to the features (S, C) of its text. Raises ConfigError or ValueError."""
+    width = generator.needs.text_width
+    has_texts = any(condition.text is not None for condition in conditions)
+    if width is None:
+        if has_texts:
+            raise ValueError(f"this run of {config.system} reads no texts; give meshes, or a run that does")
+        return lambda condition: None
+    if not has_texts:
+        nothing = np.zeros((0, width), dtype=np.float32)
+        return lambda condition: _as_tensor(generator, nothing)
+    encoder = TextEncoder.of(config, _parameter(generator).device)
+    assert encoder is not None  # a run of such a model has one
+    return lambda condition: _as_tensor(generator, encoder(condition.text or ""))
+
+
+def _as_tensor(generator: Generator, array: NDArray[np.floating]) -> torch.Tensor:
+    """On the device of the networks, in their precision."""
+    parameter = _parameter(generator)
+    return torch.from_numpy(np.ascontiguousarray(array, dtype=np.float32)).to(
         parameter.device, parameter.dtype
     )
+
+
+def _parameter(generator: Generator) -> torch.nn.Parameter:
+    return next(parameter for network in generator.networks.values() for parameter in network.parameters())
 
 
 def _fingerprint(
@@ -153,12 +186,14 @@ def _fingerprint(
     settings = [
         GENERATION_VERSION,
         weights,
-        asdict(sampling),
+        {name: value for name, value in asdict(sampling).items() if name != "guidance"},
         config.model.model_dump(mode="json"),
         None if config.needs.vocab_size is None else config.tokenizer.model_dump(mode="json"),
         config.data.point_pool,
         [condition.name, condition.uri, position],
     ]
+    if condition.text is not None:
+        settings.append([condition.text, sampling.guidance])
     digest = hashlib.sha256(json.dumps(settings, sort_keys=True).encode())
     digest.update(np.ascontiguousarray(condition.vertices, dtype=np.float64).tobytes())
     digest.update(np.ascontiguousarray(condition.faces, dtype=np.int64).tobytes())

@@ -33,7 +33,7 @@ from training.checkpoints import (
 )
 from training.config import ExperimentConfig
 from training.data import DataError, ShardDataset
-from training.derivation import Derivation
+from training.derivation import derivations
 from training.lifetime import StopWish, follow_parent
 from training.optimizers import build_optimizer
 from training.parallel import (
@@ -67,7 +67,7 @@ class Trainer:
         earlier = {
             name: network.to(accelerator.device) for name, network in earlier_networks(run, config).items()
         }
-        self.derive = Derivation.of(config, earlier, accelerator.device, data, run)
+        self.derive = derivations(config, earlier, accelerator.device, data, run)
         self.objective = Objective(self.module, config, earlier).to(accelerator.device)
         self.is_sharded = config.parallel == "fsdp" and self.world > 1
         if self.is_sharded:

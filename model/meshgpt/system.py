@@ -9,13 +9,15 @@ import torch
 from numpy.typing import NDArray
 from pydantic import BaseModel
 from torch import Tensor
+from torch.nn.utils.rnn import pad_sequence
 
 from model.layers.sampling import RowUniforms, draw, sampling_probabilities
 from model.meshgpt.config import MeshgptConfig
 from model.meshgpt.faces import OrderedFaces, mesh_of_corners, ordered_faces
-from model.meshgpt.generate import generate
+from model.meshgpt.generate import Guidance, generate
 from model.meshgpt.modules import MeshAutoencoder, valid_faces
 from model.meshgpt.reference import load_autoencoder, load_transformer
+from model.meshgpt.text import TEXT_PADDING, Text, read_text
 from model.meshgpt.transformer import MeshTransformer
 from model.systems import (
     Batch,
@@ -83,8 +85,11 @@ class TransformerStage(Stage[MeshgptConfig, MeshTransformer]):
         return config.transformer
 
     def needs(self, config: MeshgptConfig) -> Needs:
-        """Meshes that there are positions for."""
-        return Needs(max_faces=config.transformer.max_tokens // config.transformer.tokens_per_face)
+        """Meshes that there are positions for, and what is said of them where the model reads it."""
+        return Needs(
+            max_faces=config.transformer.max_tokens // config.transformer.tokens_per_face,
+            text_width=config.transformer.text_width,
+        )
 
     def build(self, config: MeshgptConfig) -> MeshTransformer:
         """Random weights."""
@@ -105,8 +110,14 @@ class TransformerStage(Stage[MeshgptConfig, MeshTransformer]):
         return {"codes": codes_of(autoencoder, prepared)}
 
     def loss_sum(self, network: MeshTransformer, batch: Batch, earlier: Networks) -> tuple[Tensor, Tensor]:
-        """Negative log-likelihood of the codes and their end."""
-        return network.token_loss_sum(batch["codes"])
+        """Negative log-likelihood of the codes and their end; in training some texts are left out."""
+        if network.config.text_width is None:
+            return network.token_loss_sum(batch["codes"])
+        text = read_text(batch["text"])
+        if network.training:
+            draws_B = torch.rand(len(text.features), device=text.features.device)
+            text = text.without(draws_B < network.config.text_drop)
+        return network.token_loss_sum(batch["codes"], text)
 
 
 def codes_of(autoencoder: MeshAutoencoder, prepared: Mapping[str, NDArray[Any]]) -> NDArray[np.int32]:
@@ -123,16 +134,26 @@ def codes_of(autoencoder: MeshAutoencoder, prepared: Mapping[str, NDArray[Any]])
 
 
 class MeshgptGenerator(Generator):
-    """Meshes out of nothing: the rows differ by their random numbers alone."""
+    """Meshes out of nothing or out of texts; rows of the same text differ by their random numbers alone."""
 
     def __init__(self, autoencoder: MeshAutoencoder, transformer: MeshTransformer) -> None:
         self.autoencoder, self.transformer = autoencoder, transformer
-        self.needs = Needs(max_tokens=transformer.config.max_tokens)
+        config = transformer.config
+        self.needs = Needs(max_tokens=config.max_tokens, text_width=config.text_width)
         self.vocab_size = transformer.config.codebook_size
         self.networks = {AutoencoderStage.name: autoencoder, TransformerStage.name: transformer}
 
-    def generate(self, points_BP6: Tensor | None, n_rows: int, sampling: Sampling) -> Sequence[GeneratedRow]:
-        """Write rows of codes; a row that is cut keeps its whole faces."""
+    def generate(
+        self,
+        points_BP6: Tensor | None,
+        n_rows: int,
+        sampling: Sampling,
+        texts: Sequence[Tensor] | None = None,
+    ) -> Sequence[GeneratedRow]:
+        """Write rows of codes; a row that is cut keeps its whole faces.
+
+        Raises ValueError for texts, or guidance, where the model reads none.
+        """
         device = self.transformer.start_vectors.device
         uniforms = RowUniforms(sampling.seed, n_rows)
 
@@ -145,12 +166,23 @@ class MeshgptGenerator(Generator):
             return draw(probabilities_BV, uniforms.next(list(range(n_rows)), device))
 
         began = time.perf_counter()
-        rows = generate(self.transformer, sampling.max_tokens, choose, n_rows)
+        text = self._text(texts, n_rows)
+        guidance = Guidance(sampling.guidance) if sampling.guidance != 1 else None
+        rows = generate(self.transformer, sampling.max_tokens, choose, n_rows, text=text, guidance=guidance)
         seconds = time.perf_counter() - began
         return [
             GeneratedRow(row.codes.flatten().to(torch.int32).cpu().numpy(), row.stopped == "end", seconds)
             for row in rows
         ]
+
+    def _text(self, texts: Sequence[Tensor] | None, n_rows: int) -> Text | None:
+        """The texts side by side; none for a model without."""
+        if texts is None and self.needs.text_width is not None:
+            device = self.transformer.start_vectors.device
+            texts = [torch.zeros(0, self.needs.text_width, device=device)] * n_rows
+        if texts is None:
+            return None
+        return read_text(pad_sequence(list(texts), batch_first=True, padding_value=TEXT_PADDING))
 
     def decode(
         self, tokens: NDArray[np.int32], constrained: bool

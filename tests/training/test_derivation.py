@@ -20,7 +20,8 @@ from training.batches import held_out_batches, stand_in, training_batches
 from training.checkpoints import POSITION, WEIGHTS
 from training.config import ExperimentConfig, dump_config, parse_config
 from training.data import Failed, Prepared, SampleFailure, ShardDataset
-from training.derivation import Derivation, DerivedStore, content_key
+from training.derivation import Derivation
+from training.derived_store import DerivedStore, content_key
 from training.launch import launch_training
 from training.order import Place
 from training.reporting import read_metrics
