@@ -201,9 +201,7 @@ def test_what_does_not_fit_is_refused_before_anything_starts(data: Path, t5: Pat
     prepare_run(settings, data, tmp_path / "run", resume=False)
     prepare_run(settings, data, tmp_path / "run", resume=True)
     write_captions(captions, {**CAPTIONS, "box/001": "a lamp"})
-    with pytest.raises(
-        RunError, match=r"data\.captions or data\.text_encoder: other texts"
-    ):
+    with pytest.raises(RunError, match=r"data\.captions or data\.text_encoder: other texts"):
         prepare_run(settings, data, tmp_path / "run", resume=True)
 
 
