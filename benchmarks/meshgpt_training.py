@@ -7,7 +7,8 @@ DATA is a curated folder, of whose training samples the first few batches are re
 weights. Sides, each a whole step with its backward pass:
 
 - packed: `MeshTransformer.token_loss_sum`, what the trainer calls;
-- padded: the rows padded on the right, logits and cross-entropy of every position at once.
+- padded: the same network on rows padded on the right, logits and cross-entropy of every position at once. (Written
+  for padded rows alone, as it was before, the network took 1.8 s of processor time where this side takes 2.4.)
 
 The losses are compared, and must agree to 1e-4. Beside them: milliseconds of a batch's codes, computed and
 looked up. Prints medians of wall and of processor time.
@@ -40,7 +41,7 @@ def padded_loss(model: MeshTransformer, tokens_BL: Tensor) -> tuple[Tensor, Tens
     labels_BL = model.labels(tokens_BL)
     logits_BLV = model(labels_BL[:, :-1]).float()
     total = functional.cross_entropy(
-        logits_BLV.transpose(1, 2), labels_BL, ignore_index=PADDING, reduction="sum"
+        logits_BLV.flatten(0, 1), labels_BL.flatten(), ignore_index=PADDING, reduction="sum"
     )
     return total, (labels_BL != PADDING).sum()
 

@@ -154,6 +154,7 @@ def test_another_encoder_never_meets_features_that_are_not_its_own(
 def test_captions_come_from_a_file(tmp_path: Path, suffix: str) -> None:
     path = write_captions(tmp_path / f"captions.{suffix}", {"1": "2", "b": 'a "quoted", thing', "c": None})
     assert read_captions(path, tmp_path) == {"1": "2", "b": 'a "quoted", thing'}
+    assert read_captions(write_captions(path, {"007": "1.0"}), tmp_path) == {"007": "1.0"}
 
 
 def test_captions_that_cannot_be_read_are_named(tmp_path: Path) -> None:
