@@ -7,8 +7,9 @@ DATA is a curated folder, of whose training samples the first few batches are re
 weights. Sides, each a whole step with its backward pass:
 
 - packed: `MeshTransformer.token_loss_sum`, what the trainer calls;
-- padded: the same network on rows padded on the right, logits and cross-entropy of every position at once. (Written
-  for padded rows alone, as it was before, the network took 1.8 s of processor time where this side takes 2.4.)
+- padded: the same network on rows padded on the right, logits and cross-entropy of every position at once.
+  (Written for padded rows alone, as it was before, the network took 1.8 s of processor time where this side
+  takes 2.4.)
 
 The losses are compared, and must agree to 1e-4. Beside them: milliseconds of a batch's codes, computed and
 looked up. Prints medians of wall and of processor time.
