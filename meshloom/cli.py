@@ -200,6 +200,12 @@ def generate(
     ] = None,
     split: str = "test",
     limit: Annotated[int | None, typer.Option(min=1, help="At most so many conditions.")] = None,
+    text: Annotated[
+        list[str] | None, typer.Option(help="A mesh of this; again for more. For runs that read texts.")
+    ] = None,
+    guidance: Annotated[
+        float, typer.Option(min=1, help="How far to go towards the texts; 1 for as far as was learned.")
+    ] = 1.0,
     seed: int = 0,
     temperature: float = 0.5,
     max_tokens: Annotated[
@@ -230,9 +236,11 @@ def generate(
         meshes or [],
         data,
         split,
+        text or [],
         limit,
         out,
         raw_weights=raw_weights,
+        guidance=guidance,
         seed=seed,
         temperature=temperature,
         max_tokens=max_tokens,

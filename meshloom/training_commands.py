@@ -41,24 +41,32 @@ def generate(
     meshes: Sequence[Path],
     data: Path | None,
     split: str,
+    texts: Sequence[str],
     limit: int | None,
     out: Path,
     **options: Any,
 ) -> None:
     """Generate one mesh per condition, with the options of `training.generation.generate_run`.
 
-    The conditions are meshes, and those of a split of a data set.
+    The conditions are meshes, those of a split of a data set, and texts.
     """
     from meshloom.conditions import conditions_of_paths
-    from training.conditions import MeshCondition, conditions_of_split
+    from training.conditions import MeshCondition, conditions_of_split, conditions_of_texts
     from training.config import ExperimentConfig
     from training.generation import generate_run
 
     def conditions_of(config: ExperimentConfig) -> list[MeshCondition]:
         of_split = [] if data is None else conditions_of_split(data, split, config)
-        conditions: list[MeshCondition] = [*conditions_of_paths(meshes), *of_split]
+        conditions: list[MeshCondition] = [
+            *conditions_of_paths(meshes),
+            *of_split,
+            *conditions_of_texts(texts),
+        ]
         if not conditions:
-            raise ValueError("there is nothing to generate from; give meshes, or a data set with --data")
+            raise ValueError(
+                "there is nothing to generate from; give meshes, a data set with "
+                "--data, or for a run that reads texts --text"
+            )
         return conditions[:limit]
 
     with Progress(console=console, transient=True) as progress:

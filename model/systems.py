@@ -48,6 +48,9 @@ class Needs:
     """Points with normals on the surface."""
     labels_per_face: int = 1
     """What is predicted of each face, nominally: a mesh's length, where no tokens are read."""
+    text_width: int | None = None
+    """Channels of the features of a text; None where none is read. They are then `text` (B, S, C) of a batch,
+    padded with -1; a mesh of which nothing is said has padding alone."""
 
 
 class Sample(NamedTuple):
@@ -110,6 +113,8 @@ class Sampling:
     top_p: float | None = 0.95
     constrained: bool = True
     max_seconds: float | None = None
+    guidance: float = 1.0
+    """How far to go from the logits without a text to those with it, and beyond; 1 for those with it."""
 
 
 @dataclass(frozen=True)
@@ -120,6 +125,8 @@ class RowRequest:
     """It draws from the random stream `seed + index`."""
     points: Tensor | None = None
     """(P, 6), the cloud of its condition, where `needs.points` asks for one."""
+    text: Tensor | None = None
+    """(S, C), features of its text, where `needs.text_width` asks for them; (0, C) for none."""
 
 
 @dataclass(frozen=True)
@@ -156,7 +163,9 @@ class Stage(ABC, Generic[Config, Network]):
 
     name: ClassVar[str]
     earlier: ClassVar[tuple[str, ...]] = ()
-    """Stages whose trained networks the loss uses."""
+    """Stages whose trained networks are used, as they are."""
+    derivation: ClassVar[str | None] = None
+    """Names what `derive` makes, anew with every change of it; None: there is nothing to derive."""
 
     def settings(self, config: Config) -> BaseModel:
         """The part of the configuration that says what this stage's weights are."""
@@ -188,6 +197,14 @@ class Stage(ABC, Generic[Config, Network]):
             SampleError, tokenizer_rs.MeshError: the mesh cannot be used; it is then left out, and counted.
         """
 
+    def derive(self, prepared: Mapping[str, NDArray[Any]], earlier: Networks) -> dict[str, NDArray[Any]]:
+        """What earlier networks make of a prepared sample: arrays that go into the batch in its place.
+
+        Runs on the device that trains, without autocast. It is kept for later visits and runs, so it has to
+        be a function of its arguments alone.
+        """
+        raise NotImplementedError(f"stage {self.name} derives nothing")
+
     @abstractmethod
     def loss_sum(self, network: Network, batch: Batch, earlier: Networks) -> tuple[Tensor, Tensor]:
         """The loss (nats) summed over what is predicted, and how many that are; two scalars.
@@ -206,8 +223,17 @@ class Generator(ABC):
     """Ids that a row may hold, the end left out."""
 
     @abstractmethod
-    def generate(self, points_BP6: Tensor | None, n_rows: int, sampling: Sampling) -> Sequence[GeneratedRow]:
-        """Write `n_rows` rows, for these conditions where `needs.points` asks for any."""
+    def generate(
+        self,
+        points_BP6: Tensor | None,
+        n_rows: int,
+        sampling: Sampling,
+        texts: Sequence[Tensor] | None = None,
+    ) -> Sequence[GeneratedRow]:
+        """Write `n_rows` rows, for these conditions where `needs` asks for any.
+
+        `texts` (S, C) of the rows are given to a generator that reads some; without them nothing is said.
+        """
 
     def generate_each(
         self,
@@ -230,7 +256,8 @@ class Generator(ABC):
             clouds = [request.points for request in batch if request.points is not None]
             points_BP6 = torch.stack(clouds) if clouds else None
             of_batch = replace(sampling, seed=sampling.seed + batch[0].index)
-            rows = self.generate(points_BP6, len(batch), of_batch)
+            texts = [request.text for request in batch if request.text is not None]
+            rows = self.generate(points_BP6, len(batch), of_batch, **({"texts": texts} if texts else {}))
             yield from zip((request.index for request in batch), rows, strict=True)
 
     @abstractmethod

@@ -1,6 +1,6 @@
 """Batches of prepared samples, for training and for held-out losses."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -15,6 +15,8 @@ from training.order import Place, SampleOrder
 from training.steps import FixedSize, SharesOfRank, StepRule, TokenBudget
 
 PADDING = -1
+Derive = Callable[[Prepared | Failed, bool], Prepared | Failed]
+"""What takes the place of a sample, from it and whether that is to be kept: see `training.derivation`."""
 
 
 class Batch(NamedTuple):
@@ -55,22 +57,32 @@ def _stack(arrays: Sequence[NDArray[Any]]) -> Tensor:
 
 
 def training_batches(
-    dataset: ShardDataset, offset: int, steps: int, rank: int = 0, world: int = 1
+    dataset: ShardDataset,
+    offset: int,
+    steps: int,
+    rank: int = 0,
+    world: int = 1,
+    derive: Derive | None = None,
 ) -> Iterator[Batch]:
-    """Batches of `rank` for the next `steps` steps, beginning at the global sample `offset`."""
+    """Batches of `rank` for the next `steps` steps, beginning at the global sample `offset`.
+
+    `derive` is called in this process, whatever the number of workers.
+    """
     config = dataset.config
     faces = dataset.index["n_faces"].to_numpy()
     order = SampleOrder(config.seed, len(dataset), faces, config.data.balanced_epochs)
-    return _load(dataset, SharesOfRank(order.visits, step_rule(dataset, world), offset, steps, rank))
+    return _load(dataset, SharesOfRank(order.visits, step_rule(dataset, world), offset, steps, rank), derive)
 
 
-def held_out_batches(dataset: ShardDataset, count: int, rank: int = 0, world: int = 1) -> Iterator[Batch]:
+def held_out_batches(
+    dataset: ShardDataset, count: int, rank: int = 0, world: int = 1, derive: Derive | None = None
+) -> Iterator[Batch]:
     """The share of `rank` of the first `count` samples, in index order; as many batches as any rank has."""
     rule, offset, mine = step_rule(dataset, world), 0, []
     while step := rule.take(Place(0, index) for index in range(offset, min(count, len(dataset)))):
         offset += len(step)
         mine.append(rule.share(step, rank))
-    return _load(dataset, mine)
+    return _load(dataset, mine, derive)
 
 
 def step_rule(dataset: ShardDataset, world: int) -> StepRule:
@@ -81,23 +93,29 @@ def step_rule(dataset: ShardDataset, world: int) -> StepRule:
     return TokenBudget(config.tokens_per_step, dataset.lengths, world)
 
 
-def stand_in(dataset: ShardDataset) -> Batch:
+def stand_in(dataset: ShardDataset, derive: Derive | None = None) -> Batch:
     """The first sample that can be prepared, for a rank that has none. Raises DataError where none can."""
     for index in range(len(dataset)):
         sample = dataset[Place(0, index)]
+        if derive is not None:
+            sample = derive(sample, dataset.is_fixed)
         if isinstance(sample, Prepared):
             return collate([sample])
     raise DataError(f"no sample of split {dataset.split} of {dataset.folder.root} can be used; see the log")
 
 
-def _load(dataset: ShardDataset, batches: Iterable[list[Place]]) -> Iterator[Batch]:
+def _load(
+    dataset: ShardDataset, batches: Iterable[list[Place]], derive: Derive | None = None
+) -> Iterator[Batch]:
     workers = dataset.config.data.num_workers
     loader = DataLoader(
         dataset,
         batch_sampler=batches,
-        collate_fn=collate,
+        collate_fn=collate if derive is None else list,
         num_workers=workers,
         worker_init_fn=leave_signals_to_parent if workers else None,
         pin_memory=torch.cuda.is_available(),
     )
-    return iter(loader)
+    if derive is None:
+        return iter(loader)
+    return (collate([derive(sample, dataset.is_fixed) for sample in samples]) for samples in loader)

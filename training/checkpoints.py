@@ -10,6 +10,7 @@ All of it is whole, whatever number of ranks wrote it and however they shared th
 number may go on. Rank 0 alone writes and reads: no other machine needs the folder.
 """
 
+import hashlib
 import json
 import re
 from collections.abc import Iterator
@@ -20,7 +21,7 @@ import torch
 from safetensors.torch import load_file
 from torch import nn
 
-from model.systems import Draft, Generator, load_system
+from model.systems import Draft, Generator, Networks, load_system
 from pipelines.tokenizers import build_tokenizer
 from training.config import ConfigError, ExperimentConfig, load_config
 
@@ -129,6 +130,20 @@ def earlier_networks(run: Path, config: ExperimentConfig) -> dict[str, nn.Module
             raise RunError(f"{folder} lacks {WEIGHTS}; begin the run again in a new folder")
         networks[name] = _network(run_config(folder), folder / WEIGHTS).requires_grad_(False)
     return networks
+
+
+def weights_digest(networks: Networks) -> str:
+    """sha256 over names and bytes of all weights."""
+    digest = hashlib.sha256()
+    named = {
+        f"{stage}.{name}": tensor
+        for stage in networks
+        for name, tensor in networks[stage].state_dict().items()
+    }
+    for name, tensor in sorted(named.items()):
+        digest.update(name.encode())
+        digest.update(tensor.detach().cpu().contiguous().view(torch.uint8).numpy().data)
+    return digest.hexdigest()
 
 
 def _network(config: ExperimentConfig, weights: Path) -> nn.Module:

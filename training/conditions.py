@@ -19,7 +19,7 @@ from training.surface import Mesh
 
 
 class MeshCondition(Protocol):
-    """A mesh by name and place; both together name it among others."""
+    """A mesh, or a text, by name and place; both together name it among others."""
 
     @property
     def name(self) -> str:
@@ -29,8 +29,12 @@ class MeshCondition(Protocol):
     def uri(self) -> str:
         """Where it lies."""
 
+    @property
+    def text(self) -> str | None:
+        """What is said of it, for systems that read it; None says nothing."""
+
     def mesh(self) -> Mesh:
-        """Vertices (V, 3), longest side 1.9 around 0, and faces (F, 3).
+        """Vertices (V, 3), longest side 1.9 around 0, and faces (F, 3); none where there is only a text.
 
         Raises OSError or ValueError where it cannot be read, which is then what its row says.
         """
@@ -44,6 +48,7 @@ class Condition:
     uri: str
     vertices: NDArray[np.floating]
     faces: NDArray[np.integer]
+    text: str | None = None
 
     def mesh(self) -> Mesh:
         """See `MeshCondition`."""
@@ -57,6 +62,7 @@ class UnreadCondition:
     name: str
     uri: str
     read: Callable[[], Mesh]
+    text: str | None = None
 
     def mesh(self) -> Mesh:
         """See `MeshCondition`."""
@@ -76,3 +82,9 @@ def conditions_of_split(
         UnreadCondition(name := held_out.mesh_id(i), f"{split}/{name}", partial(held_out.mesh, i))
         for i in range(n_meshes)
     ]
+
+
+def conditions_of_texts(texts: Sequence[str]) -> list[Condition]:
+    """One condition a text, without a mesh."""
+    nothing = np.zeros((0, 3)), np.zeros((0, 3), dtype=np.int64)
+    return [Condition(text, f"text:{i}", *nothing, text) for i, text in enumerate(texts)]

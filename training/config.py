@@ -108,6 +108,14 @@ class DataSettings(_Settings):
         description="Encodes turned meshes and decodes generated ones; null: the data set's own, which is "
         "filled in when a run begins. Given, it must be the data set's.",
     )
+    captions: Path | None = Field(
+        default=None,
+        description="What is said of meshes, for models that read texts: Parquet or CSV with columns mesh_id "
+        "and text; null: the category or the name in the data set's tables.",
+    )
+    text_encoder: Path | None = Field(
+        default=None, description="Folder of a T5 as `transformers` reads it, for models that read texts."
+    )
     augment: AugmentSettings = AugmentSettings()
     num_workers: int = Field(
         default=0, ge=0, description="Loader processes per rank; never changes a result."
@@ -225,6 +233,8 @@ class ExperimentConfig(_Settings):
         pool = self.data.point_pool
         if pool is not None and pool < needs.points:
             raise ValueError(f"data.point_pool {pool} is below the model's {needs.points} points; raise it")
+        if needs.text_width is not None and self.data.text_encoder is None:
+            raise ValueError("the model reads texts; give data.text_encoder=FOLDER of a T5")
         wanted = set(self.training_stage.earlier)
         if wanted != set(self.earlier):
             raise ValueError(

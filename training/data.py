@@ -92,6 +92,12 @@ class ShardDataset(Dataset[Prepared | Failed]):
         self._rows: list[dict[str, Any]] = used.to_dicts()
         self._descriptors: dict[str, int] = {}
 
+    @property
+    def is_fixed(self) -> bool:
+        """Whether a sample is the same on every visit."""
+        varies = self.config.data.augment.changes_mesh or self.config.needs.points > 0
+        return self.split != "train" or not varies
+
     def __len__(self) -> int:
         return len(self._rows)
 

@@ -19,15 +19,17 @@ from typing import Any
 import numpy as np
 import polars as pl
 import torch
+from numpy.typing import NDArray
 
-from model.systems import Draft, GeneratedRow, Generator, Networks, RowRequest, Sampling
-from training.checkpoints import load_draft, load_generator
+from model.systems import Draft, GeneratedRow, Generator, RowRequest, Sampling
+from training.checkpoints import load_draft, load_generator, weights_digest
 from training.conditions import Condition, MeshCondition
 from training.config import ExperimentConfig
 from training.decoding import Status, decode_tokens, write_mesh
 from training.generated_table import GeneratedTable, file_names
 from training.surface import Mesh, NoSurfaceError, condition_cloud
 from training.surface import generator as random_generator
+from training.text import TextEncoder
 
 GENERATION_VERSION = 3
 __all__ = ["Condition", "generate_meshes", "generate_run", "weights_digest"]
@@ -68,6 +70,7 @@ def generate_meshes(
     max_seconds: float | None = None,
     is_compiled: bool = False,
     draft: Draft | None = None,
+    guidance: float = 1.0,
     on_progress: Callable[[int, int], None] | None = None,
 ) -> pl.DataFrame:
     """Generate one mesh per condition into `out`; the rows of generated.parquet, in the order given.
@@ -77,9 +80,10 @@ def generate_meshes(
     the system can, the next takes the place of one that is finished. `constrained` is the configuration's
     `generation.constrained` by default. What `max_seconds` (of one mesh) stops depends on the machine.
     `is_compiled` pays on a GPU, after minutes. With a `draft` (`training.checkpoints.load_draft`) the meshes
-    are other ones of the same distribution. `on_progress` gets the conditions done and their number.
+    are other ones of the same distribution. `guidance` above 1 goes further towards the texts. `on_progress`
+    gets the conditions done and their number.
     Raises ValueError where two conditions have the same name and uri, `max_tokens` exceeds the model's or the
-    draft's, or the draft does not fit.
+    draft's, the draft does not fit, or a text is given to a system that reads none.
     """
     if len({(condition.name, condition.uri) for condition in conditions}) != len(conditions):
         raise ValueError("two conditions have the same name and uri; give each mesh once")
@@ -87,7 +91,8 @@ def generate_meshes(
     longest = max_tokens or config.data.max_tokens or generator.needs.max_tokens
     if longest is None:
         raise ValueError(f"{config.system} knows no longest sequence; give max_tokens")
-    sampling = Sampling(seed, temperature, longest, top_k, top_p, is_constrained, max_seconds)
+    sampling = Sampling(seed, temperature, longest, top_k, top_p, is_constrained, max_seconds, guidance)
+    encode = _text_reader(generator, config, conditions)
     weights = weights_digest(generator.networks)
     if draft is not None:
         weights += f" after {draft.n_tokens} of {weights_digest(draft.generator.networks)}"
@@ -128,29 +133,15 @@ def generate_meshes(
                 keep(i, None, code)
             else:
                 try:
-                    request = RowRequest(i, _cloud(generator, config, condition, mesh, seed))
+                    cloud = _cloud(generator, config, condition, mesh, seed)
                 except NoSurfaceError:
                     keep(i, None)
                 else:
-                    yield request
+                    yield RowRequest(i, cloud, encode(condition))
 
     for i, result in generator.generate_each(requests(), sampling, batch_size, is_compiled, draft):
         keep(i, result)
     return table.finish(fingerprints)
-
-
-def weights_digest(networks: Networks) -> str:
-    """sha256 over names and bytes of all weights."""
-    digest = hashlib.sha256()
-    named = {
-        f"{stage}.{name}": tensor
-        for stage in networks
-        for name, tensor in networks[stage].state_dict().items()
-    }
-    for name, tensor in sorted(named.items()):
-        digest.update(name.encode())
-        digest.update(tensor.detach().cpu().contiguous().view(torch.uint8).numpy().data)
-    return digest.hexdigest()
 
 
 def _write_result(
@@ -187,13 +178,39 @@ def _cloud(
     if not generator.needs.points:
         return None
     random = random_generator(seed, "condition", condition.name, condition.uri)
-    cloud = condition_cloud(mesh, generator.needs.points, random, config.data.point_pool)
-    parameter = next(
-        parameter for network in generator.networks.values() for parameter in network.parameters()
+    return _as_tensor(
+        generator, condition_cloud(mesh, generator.needs.points, random, config.data.point_pool)
     )
-    return torch.from_numpy(np.ascontiguousarray(cloud, dtype=np.float32)).to(
+
+
+def _text_reader(
+    generator: Generator, config: ExperimentConfig, conditions: Sequence[MeshCondition]
+) -> Callable[[MeshCondition], torch.Tensor | None]:
+    """From a condition to the features (S, C) of its text. Raises ConfigError or ValueError."""
+    width = generator.needs.text_width
+    has_texts = any(condition.text is not None for condition in conditions)
+    if width is None:
+        if has_texts:
+            raise ValueError(f"this run of {config.system} reads no texts; give meshes, or a run that does")
+        return lambda condition: None
+    if not has_texts:
+        nothing = np.zeros((0, width), dtype=np.float32)
+        return lambda condition: _as_tensor(generator, nothing)
+    encoder = TextEncoder.of(config, _parameter(generator).device)
+    assert encoder is not None  # a run of such a model has one
+    return lambda condition: _as_tensor(generator, encoder(condition.text or ""))
+
+
+def _as_tensor(generator: Generator, array: NDArray[np.floating]) -> torch.Tensor:
+    """On the device of the networks, in their precision."""
+    parameter = _parameter(generator)
+    return torch.from_numpy(np.ascontiguousarray(array, dtype=np.float32)).to(
         parameter.device, parameter.dtype
     )
+
+
+def _parameter(generator: Generator) -> torch.nn.Parameter:
+    return next(parameter for network in generator.networks.values() for parameter in network.parameters())
 
 
 def _fingerprint(
@@ -207,12 +224,14 @@ def _fingerprint(
     settings = [
         GENERATION_VERSION,
         weights,
-        asdict(sampling),
+        {name: value for name, value in asdict(sampling).items() if name != "guidance"},
         config.model.model_dump(mode="json"),
         None if config.needs.vocab_size is None else config.tokenizer.model_dump(mode="json"),
         config.data.point_pool,
         [condition.name, condition.uri, position],
     ]
+    if condition.text is not None:
+        settings.append([condition.text, sampling.guidance])
     digest = hashlib.sha256(json.dumps(settings, sort_keys=True).encode())
     if mesh is not None:
         digest.update(np.ascontiguousarray(mesh.vertices, dtype=np.float64).tobytes())

@@ -27,6 +27,7 @@ from training.data import DataError, ShardDataset, with_tokenizer_of
 from training.lifetime import stop_group
 from training.nodes import NODE_FOLDER, Node
 from training.progress import ProgressLines
+from training.text import check_texts
 
 ONLY_NODE = Node()
 GRACE_SECONDS = 45.0  # torch.distributed.run itself gives its ranks 30
@@ -103,7 +104,8 @@ def prepare_run(config: ExperimentConfig, data: Path, run: Path, resume: bool) -
     data, run = Path(data), Path(run)
     config = with_tokenizer_of(config, data)
     earlier = {name: _checked_earlier(name, folder, config) for name, folder in config.earlier.items()}
-    counts = ShardDataset(data, "train", config).counts
+    samples = ShardDataset(data, "train", config)
+    counts = samples.counts
     description = {
         "data": str(data.resolve()),
         "data_version": data_version(data),
@@ -111,6 +113,7 @@ def prepare_run(config: ExperimentConfig, data: Path, run: Path, resume: bool) -
         "n_train_too_long": counts.n_too_long,
         "max_tokens": config.max_tokens,
         "earlier": {name: digest for name, (_, digest) in earlier.items()},
+        "texts": check_texts(config, data, samples.index["mesh_id"].to_list()),
         "git_revision": git_revision(),
         "packages": package_versions(),
         "python": sys.version.split()[0],
@@ -185,6 +188,8 @@ def _check_same_run(config: ExperimentConfig, description: dict[str, Any], run: 
     for name, weights in description["earlier"].items():
         if before.get("earlier", {}).get(name) != weights:
             changed.append(f"earlier.{name}: other weights than those that the run was begun with")
+    if before.get("texts") != description["texts"]:
+        changed.append("data.captions or data.text_encoder: other texts, or another encoder")
     if before.get("data_version") != description["data_version"]:
         changed.append(f"data: {before.get('data_version')} -> {description['data_version']}")
     if changed:

@@ -34,6 +34,7 @@ from training.checkpoints import (
 )
 from training.config import ExperimentConfig
 from training.data import DataError, ShardDataset
+from training.derivation import derivations
 from training.lifetime import StopWish, follow_parent
 from training.optimizers import build_optimizer
 from training.parallel import (
@@ -67,6 +68,7 @@ class Trainer:
         earlier = {
             name: network.to(accelerator.device) for name, network in earlier_networks(run, config).items()
         }
+        self.derive = derivations(config, earlier, accelerator.device, data, run)
         self.objective = Objective(self.module, config, earlier).to(accelerator.device)
         self.is_sharded = config.parallel == "fsdp" and self.world > 1
         if self.is_sharded:
@@ -90,7 +92,7 @@ class Trainer:
         position, config = self.position, self.config
         steps = config.schedule.steps
         batches = training_batches(
-            self.train_set, position.samples, steps - position.step, self.rank, self.world
+            self.train_set, position.samples, steps - position.step, self.rank, self.world, self.derive
         )
         began = time.perf_counter()
         for batch in batches:
@@ -186,7 +188,7 @@ class Trainer:
 
     @functools.cached_property
     def _stand_in(self) -> Batch:
-        return stand_in(self.train_set)
+        return stand_in(self.train_set, self.derive)
 
     def _save(self) -> None:
         keep = self.config.keep_checkpoints
@@ -208,7 +210,9 @@ class Trainer:
             return None
         self.module.eval()
         totals = [0.0, 0.0]
-        batches = held_out_batches(self.validation_set, self.config.evaluate_meshes, self.rank, self.world)
+        batches = held_out_batches(
+            self.validation_set, self.config.evaluate_meshes, self.rank, self.world, self.derive
+        )
         for batch in batches:
             with self.accelerator.autocast():
                 loss_sum, n_labels = self.objective(*self._inputs(batch))

@@ -100,7 +100,8 @@ def check_agreement(config: ExperimentConfig, description: dict[str, Any]) -> No
         for key, value in flatten(config.model_dump(mode="json")).items()
         if key not in _OF_ONE_NODE and not key.startswith("earlier.")  # paths; their weights are compared
     }
-    mine |= {"data": description["data_version"], **flatten(description["earlier"], "earlier.")}
+    mine |= {"data": description["data_version"], "texts": description.get("texts")}
+    mine |= flatten(description["earlier"], "earlier.")
     theirs = from_first_rank(mine)
     if changed := [
         f"{key}: {theirs.get(key)} there, {mine.get(key)} here"

@@ -1,13 +1,16 @@
 """Rows of different lengths one behind the other, so that no position is computed that nobody reads.
 
 All that treats positions apart (norms, projections, feed-forward, logits) sees one long row; attention stays
-within each row by taking them one after the other (`model.layers.document_mask` takes them at once).
+within each row by taking them one after the other (`model.layers.document_mask` takes them at once), and a
+recurrence by forgetting where a row begins.
 
 Shape suffixes: B rows, N padded length, T all positions of all rows, D width; H heads, S positions
 of a context, E head width.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Self
 
 import torch
@@ -29,6 +32,19 @@ class Packing:
         """From a mask whose rows begin with what is read."""
         return cls(is_read_BN, is_read_BN.sum(dim=1).tolist())
 
+    @classmethod
+    def of_lengths(cls, lengths: Sequence[int], device: torch.device) -> Self:
+        """Rows of these lengths."""
+        lengths_B1 = torch.tensor(lengths, device=device).unsqueeze(1)
+        return cls(torch.arange(max(lengths), device=device) < lengths_B1, list(lengths))
+
+    @cached_property
+    def places(self) -> Tensor:
+        """Place of each position in its row, int64 (T,)."""
+        return torch.arange(self.is_read.shape[1], device=self.is_read.device).expand_as(self.is_read)[
+            self.is_read
+        ]
+
     def pack(self, x_BND: Tensor) -> Tensor:
         """(B, N, ..) to (1, T, ..)."""
         return x_BND[self.is_read].unsqueeze(0)
@@ -48,6 +64,10 @@ class Packing:
         rows = zip(self.rows(q_1HTE), k_BHSE.split(1), v_BHSE.split(1), strict=True)
         attend = functional.scaled_dot_product_attention
         return self.join([attend(q, k, v, scale=scale) for q, k, v in rows])
+
+    def spread(self, x_BD: Tensor) -> Tensor:
+        """What is said of each row, at each of its positions: (B, ..) to (1, T, ..)."""
+        return x_BD.repeat_interleave(torch.tensor(self.lengths, device=x_BD.device), 0).unsqueeze(0)
 
     @staticmethod
     def join(rows: list[Tensor]) -> Tensor:

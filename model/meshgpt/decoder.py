@@ -13,6 +13,7 @@ from torch.nn import functional
 
 from model.layers.attention import KeyValueCache, merge_heads, split_heads
 from model.layers.feed_forward import GatedFeedForward
+from model.layers.packing import Packing
 
 
 class GainNorm(nn.Module):
@@ -69,38 +70,55 @@ class MemoryAttention(nn.Module):
         return split_heads(self.to_v(context_BSC), self.heads)
 
     def attend_back(
-        self, x_BTD: Tensor, values_BHTE: Tensor, first_values_BHTE: Tensor, cache: KeyValueCache | None
+        self,
+        x_BTD: Tensor,
+        values_BHTE: Tensor,
+        first_values_BHTE: Tensor,
+        cache: KeyValueCache | None,
+        packing: Packing | None = None,
     ) -> Tensor:
         """Self-attention from each token to itself and those before it, in the cache included.
 
-        Several tokens can only be given to a cache that is empty.
+        Several tokens can only be given to a cache that is empty. With a packing, all rows are one.
         """
         if self.to_mix is not None:
             mix_BHT1 = self.to_mix(x_BTD).sigmoid().transpose(1, 2).unsqueeze(-1)
             values_BHTE = mix_BHT1 * values_BHTE + (1 - mix_BHT1) * first_values_BHTE
-        T = x_BTD.shape[1]
         q_BHTE = split_heads(self.to_q(x_BTD), self.heads)
         k_BHSE = split_heads(self.to_k(x_BTD), self.heads)
+        if packing is not None:
+            rows = zip(packing.rows(q_BHTE), packing.rows(k_BHSE), packing.rows(values_BHTE), strict=True)
+            y_BHTE = packing.join([_attend_back(q, *self._with_memories(k, v)) for q, k, v in rows])
+            return self.to_out(merge_heads(y_BHTE))
         if cache is None or not cache.length:
             k_BHSE, values_BHTE = self._with_memories(k_BHSE, values_BHTE)
         if cache is not None:
             k_BHSE, values_BHTE = cache.append(k_BHSE, values_BHTE)
-        # Aligned to the end: all memories and cached tokens are seen.
-        S = k_BHSE.shape[2]
-        is_seen_TS = torch.ones(T, S, dtype=torch.bool, device=x_BTD.device).tril(S - T) if T > 1 else None
-        y_BHTE = functional.scaled_dot_product_attention(q_BHTE, k_BHSE, values_BHTE, attn_mask=is_seen_TS)
-        return self.to_out(merge_heads(y_BHTE))
+        return self.to_out(merge_heads(_attend_back(q_BHTE, k_BHSE, values_BHTE)))
 
     def attend_text(
-        self, x_BTD: Tensor, context_BSC: Tensor, values_BHSE: Tensor, is_text_BS: Tensor
+        self,
+        x_BTD: Tensor,
+        context_BSC: Tensor,
+        values_BHSE: Tensor,
+        is_text_BS: Tensor,
+        packing: Packing | None = None,
     ) -> Tensor:
-        """Cross-attention to the memories and to the text that is not masked."""
+        """Cross-attention to the memories and to the text that is not masked.
+
+        With a packing, (1, T, D) holds the rows of B texts.
+        """
         q_BHTE = split_heads(self.to_q(x_BTD), self.heads)
         k_BHSE, v_BHSE = self._with_memories(split_heads(self.to_k(context_BSC), self.heads), values_BHSE)
         is_seen_BS = functional.pad(is_text_BS, (self.memory_keys.shape[1], 0), value=True)
-        y_BHTE = functional.scaled_dot_product_attention(
-            q_BHTE, k_BHSE, v_BHSE, attn_mask=is_seen_BS[:, None, None]
-        )
+        is_seen_B11S = is_seen_BS[:, None, None]
+        attend = functional.scaled_dot_product_attention
+        if packing is None:
+            y_BHTE = attend(q_BHTE, k_BHSE, v_BHSE, attn_mask=is_seen_B11S)
+        else:
+            texts = zip(k_BHSE.split(1), v_BHSE.split(1), is_seen_B11S.split(1), strict=True)
+            rows = zip(packing.rows(q_BHTE), texts, strict=True)
+            y_BHTE = packing.join([attend(q, k, v, attn_mask=is_seen) for q, (k, v, is_seen) in rows])
         return self.to_out(merge_heads(y_BHTE))
 
     def _with_memories(self, k_BHSE: Tensor, v_BHSE: Tensor) -> tuple[Tensor, Tensor]:
@@ -108,6 +126,13 @@ class MemoryAttention(nn.Module):
         keys_BHME = self.memory_keys.to(k_BHSE.dtype).expand(B, -1, -1, -1)
         values_BHME = self.memory_values.to(v_BHSE.dtype).expand(B, -1, -1, -1)
         return torch.cat([keys_BHME, k_BHSE], dim=2), torch.cat([values_BHME, v_BHSE], dim=2)
+
+
+def _attend_back(q_BHTE: Tensor, k_BHSE: Tensor, v_BHSE: Tensor) -> Tensor:
+    """Attention (B, H, T, E) whose queries are the last of the keys: each sees its own and all before it."""
+    T, S = q_BHTE.shape[2], k_BHSE.shape[2]
+    is_seen_TS = torch.ones(T, S, dtype=torch.bool, device=q_BHTE.device).tril(S - T) if T > 1 else None
+    return functional.scaled_dot_product_attention(q_BHTE, k_BHSE, v_BHSE, attn_mask=is_seen_TS)
 
 
 class FirstValues(NamedTuple):
@@ -142,6 +167,7 @@ class DecoderLayer(nn.Module):
         is_text_BS: Tensor | None,
         first: FirstValues | None,
         cache: KeyValueCache | None,
+        packing: Packing | None = None,
     ) -> tuple[Tensor, FirstValues]:
         """Map (B, T, D) to (B, T, D), and hand on the first layer's values; to that one none are given.
 
@@ -151,7 +177,7 @@ class DecoderLayer(nn.Module):
         y_BTD = self.self_norm(x_BTD)
         values_BHTE = self.self_attention.values(y_BTD)
         first_BHTE = first.of_tokens if first is not None else values_BHTE
-        x_BTD = x_BTD + self.self_attention.attend_back(y_BTD, values_BHTE, first_BHTE, cache)
+        x_BTD = x_BTD + self.self_attention.attend_back(y_BTD, values_BHTE, first_BHTE, cache, packing)
         text_values_BHSE = None
         if self.cross_attention is not None and self.cross_norm is not None:
             if text_BSC is None or is_text_BS is None:
@@ -160,7 +186,7 @@ class DecoderLayer(nn.Module):
             if first is not None and first.of_text is not None:
                 text_values_BHSE = (text_values_BHSE + first.of_text) / 2
             x_BTD = x_BTD + self.cross_attention.attend_text(
-                self.cross_norm(x_BTD), text_BSC, text_values_BHSE, is_text_BS
+                self.cross_norm(x_BTD), text_BSC, text_values_BHSE, is_text_BS, packing
             )
         x_BTD = x_BTD + self.feed_forward(self.feed_forward_norm(x_BTD))
         if first is None:  # copies, since what a block gives under FSDP2 must not be a view
@@ -206,8 +232,11 @@ class Decoder(nn.Module):
         text_BSC: Tensor | None = None,
         is_text_BS: Tensor | None = None,
         caches: LayerCaches | None = None,
+        packing: Packing | None = None,
     ) -> Tensor:
         """Map (B, T, D) to (B, T, D); with caches, the tokens follow those that are cached.
+
+        With a packing, (1, T, D) holds the rows of B texts.
 
         Args:
             text_BSC: features of the text, where the layers were made for it.
@@ -216,5 +245,5 @@ class Decoder(nn.Module):
         first: FirstValues | None = None
         for i, layer in enumerate(self.layers):
             cache = caches.of(i) if caches is not None else None
-            x_BTD, first = layer(x_BTD, text_BSC, is_text_BS, first, cache)
+            x_BTD, first = layer(x_BTD, text_BSC, is_text_BS, first, cache, packing)
         return self.to_out(self.final_norm(x_BTD))

@@ -1,7 +1,7 @@
 """MeshGPT for the trainer: an autoencoder of faces, then a transformer over the codes it gives them."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -9,13 +9,15 @@ import torch
 from numpy.typing import NDArray
 from pydantic import BaseModel
 from torch import Tensor
+from torch.nn.utils.rnn import pad_sequence
 
 from model.layers.sampling import RowUniforms, draw, sampling_probabilities
 from model.meshgpt.config import MeshgptConfig
-from model.meshgpt.faces import mesh_of_corners, ordered_faces
-from model.meshgpt.generate import generate
+from model.meshgpt.faces import OrderedFaces, mesh_of_corners, ordered_faces
+from model.meshgpt.generate import Guidance, generate
 from model.meshgpt.modules import MeshAutoencoder, valid_faces
 from model.meshgpt.reference import load_autoencoder, load_transformer
+from model.meshgpt.text import TEXT_PADDING, Text, read_text
 from model.meshgpt.transformer import MeshTransformer
 from model.systems import (
     Batch,
@@ -77,15 +79,20 @@ class TransformerStage(Stage[MeshgptConfig, MeshTransformer]):
 
     name = "transformer"
     earlier = (AutoencoderStage.name,)
+    derivation = "codes-1"
 
     def settings(self, config: MeshgptConfig) -> BaseModel:
         """The transformer's."""
         return config.transformer
 
     def needs(self, config: MeshgptConfig) -> Needs:
-        """Meshes that there are positions for."""
+        """Meshes that there are positions for, and what is said of them where the model reads it."""
         per_face = config.transformer.tokens_per_face
-        return Needs(max_faces=config.transformer.max_tokens // per_face, labels_per_face=per_face)
+        return Needs(
+            max_faces=config.transformer.max_tokens // per_face,
+            labels_per_face=per_face,
+            text_width=config.transformer.text_width,
+        )
 
     def build(self, config: MeshgptConfig) -> MeshTransformer:
         """Random weights."""
@@ -99,42 +106,57 @@ class TransformerStage(Stage[MeshgptConfig, MeshTransformer]):
         """See `prepare_mesh`."""
         return prepare_mesh(sample, config)
 
-    def loss_sum(self, network: MeshTransformer, batch: Batch, earlier: Networks) -> tuple[Tensor, Tensor]:
-        """Negative log-likelihood of the codes and their end."""
+    def derive(self, prepared: Mapping[str, NDArray[Any]], earlier: Networks) -> dict[str, NDArray[Any]]:
+        """`codes` (F T,) of the mesh."""
         autoencoder = earlier[AutoencoderStage.name]
         assert isinstance(autoencoder, MeshAutoencoder)
-        return network.token_loss_sum(codes_of(autoencoder, batch))
+        return {"codes": codes_of(autoencoder, prepared)}
+
+    def loss_sum(self, network: MeshTransformer, batch: Batch, earlier: Networks) -> tuple[Tensor, Tensor]:
+        """Negative log-likelihood of the codes and their end; in training some texts are left out."""
+        if network.config.text_width is None:
+            return network.token_loss_sum(batch["codes"])
+        text = read_text(batch["text"])
+        if network.training:
+            draws_B = torch.rand(len(text.features), device=text.features.device)
+            text = text.without(draws_B < network.config.text_drop)
+        return network.token_loss_sum(batch["codes"], text)
 
 
-def codes_of(autoencoder: MeshAutoencoder, batch: Batch) -> Tensor:
-    """Codes of each mesh as one row, int64 (B, F T), padded with -1.
+def codes_of(autoencoder: MeshAutoencoder, prepared: Mapping[str, NDArray[Any]]) -> NDArray[np.int32]:
+    """Codes (F T,) of one mesh, as `prepare_mesh` gives it.
 
-    Each mesh is encoded alone: what rounding makes of its codes does not depend on its neighbours.
+    Alone, so that what rounding makes of its codes does not depend on its neighbours.
     """
-    rows = []
-    for vertices_VX, faces_FK, pairs_E2 in zip(
-        batch["vertices"], batch["faces"], batch["pairs"], strict=True
-    ):
-        faces_FK = faces_FK[valid_faces(faces_FK)]
-        pairs_E2 = pairs_E2[(pairs_E2 >= 0).all(-1)]
-        codes_1FT = autoencoder.tokenize(
-            vertices_VX[: int(faces_FK.max()) + 1].unsqueeze(0), faces_FK.unsqueeze(0), pairs_E2.unsqueeze(0)
-        )
-        rows.append(codes_1FT.flatten())
-    return torch.nn.utils.rnn.pad_sequence(rows, batch_first=True, padding_value=-1)
+    device = next(autoencoder.parameters()).device
+    vertices_1VX, faces_1FK, pairs_1E2 = (
+        torch.from_numpy(prepared[name]).unsqueeze(0).to(device) for name in OrderedFaces._fields
+    )
+    codes_1FT = autoencoder.tokenize(vertices_1VX, faces_1FK, pairs_1E2)
+    return codes_1FT.flatten().to(torch.int32).cpu().numpy()
 
 
 class MeshgptGenerator(Generator):
-    """Meshes out of nothing: the rows differ by their random numbers alone."""
+    """Meshes out of nothing or out of texts; rows of the same text differ by their random numbers alone."""
 
     def __init__(self, autoencoder: MeshAutoencoder, transformer: MeshTransformer) -> None:
         self.autoencoder, self.transformer = autoencoder, transformer
-        self.needs = Needs(max_tokens=transformer.config.max_tokens)
+        config = transformer.config
+        self.needs = Needs(max_tokens=config.max_tokens, text_width=config.text_width)
         self.vocab_size = transformer.config.codebook_size
         self.networks = {AutoencoderStage.name: autoencoder, TransformerStage.name: transformer}
 
-    def generate(self, points_BP6: Tensor | None, n_rows: int, sampling: Sampling) -> Sequence[GeneratedRow]:
-        """Write rows of codes; a row that is cut keeps its whole faces."""
+    def generate(
+        self,
+        points_BP6: Tensor | None,
+        n_rows: int,
+        sampling: Sampling,
+        texts: Sequence[Tensor] | None = None,
+    ) -> Sequence[GeneratedRow]:
+        """Write rows of codes; a row that is cut keeps its whole faces.
+
+        Raises ValueError for texts, or guidance, where the model reads none.
+        """
         device = self.transformer.start_vectors.device
         uniforms = RowUniforms(sampling.seed, n_rows)
 
@@ -147,12 +169,23 @@ class MeshgptGenerator(Generator):
             return draw(probabilities_BV, uniforms.next(list(range(n_rows)), device))
 
         began = time.perf_counter()
-        rows = generate(self.transformer, sampling.max_tokens, choose, n_rows)
+        text = self._text(texts, n_rows)
+        guidance = Guidance(sampling.guidance) if sampling.guidance != 1 else None
+        rows = generate(self.transformer, sampling.max_tokens, choose, n_rows, text=text, guidance=guidance)
         seconds = time.perf_counter() - began
         return [
             GeneratedRow(row.codes.flatten().to(torch.int32).cpu().numpy(), row.stopped == "end", seconds)
             for row in rows
         ]
+
+    def _text(self, texts: Sequence[Tensor] | None, n_rows: int) -> Text | None:
+        """The texts side by side; none for a model without."""
+        if texts is None and self.needs.text_width is not None:
+            device = self.transformer.start_vectors.device
+            texts = [torch.zeros(0, self.needs.text_width, device=device)] * n_rows
+        if texts is None:
+            return None
+        return read_text(pad_sequence(list(texts), batch_first=True, padding_value=TEXT_PADDING))
 
     def decode(
         self, tokens: NDArray[np.int32], constrained: bool

@@ -8,6 +8,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
+from model.layers.packing import Packing
+
 TEXT_PADDING = -1.0
 
 
@@ -23,9 +25,9 @@ class Text(NamedTuple):
         """The same with the texts of these rows (bool) left out."""
         return Text(self.features, self.is_token & ~rows_B.unsqueeze(-1))
 
-    def repeated(self, times: int) -> "Text":
-        """Each row so many times, one after the other."""
-        return Text(self.features.repeat_interleave(times, 0), self.is_token.repeat_interleave(times, 0))
+    def repeated(self, times_B: Tensor) -> "Text":
+        """Each row so many times (int64), one after the other."""
+        return Text(self.features.repeat_interleave(times_B, 0), self.is_token.repeat_interleave(times_B, 0))
 
 
 class FeatureModulation(nn.Module):
@@ -38,10 +40,12 @@ class FeatureModulation(nn.Module):
         self.scale_gain = nn.Parameter(torch.zeros(1))
         self.shift_gain = nn.Parameter(torch.zeros(1))
 
-    def forward(self, x_BTD: Tensor, condition_BC: Tensor) -> Tensor:
-        """Keep the shape (B, T, D)."""
+    def forward(self, x_BTD: Tensor, condition_BC: Tensor, packing: Packing | None = None) -> Tensor:
+        """Keep the shape (B, T, D); with a packing, (1, T, D) holds the rows of B conditions."""
         scale_BD = self.scale_gain * self.to_scale(condition_BC).tanh()
         shift_BD = self.shift_gain * self.to_shift(condition_BC).tanh()
+        if packing is not None:
+            return x_BTD * (1 + packing.spread(scale_BD)) + packing.spread(shift_BD)
         return x_BTD * (1 + scale_BD.unsqueeze(1)) + shift_BD.unsqueeze(1)
 
 

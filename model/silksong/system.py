@@ -69,7 +69,13 @@ class SilksongGenerator(Generator):
         self.vocab_size = network.config.vocab_size
         self.networks = {DecoderStage.name: network}
 
-    def generate(self, points_BP6: Tensor | None, n_rows: int, sampling: Sampling) -> Sequence[GeneratedRow]:
+    def generate(
+        self,
+        points_BP6: Tensor | None,
+        n_rows: int,
+        sampling: Sampling,
+        texts: Sequence[Tensor] | None = None,
+    ) -> Sequence[GeneratedRow]:
         """Write one row per cloud. Raises ValueError without clouds."""
         if points_BP6 is None or len(points_BP6) != n_rows:
             raise ValueError(f"give one cloud of points for each of the {n_rows} rows")

@@ -94,29 +94,31 @@ def test_a_mesh_of_which_nothing_is_left_is_refused() -> None:
         SECOND.prepare(sample(np.zeros((3, 3)), np.array([[0, 1, 2]])), CONFIG)
 
 
-def test_the_codes_of_a_mesh_do_not_depend_on_its_batch() -> None:
+def test_the_codes_of_a_mesh_are_one_row_of_its_faces() -> None:
     torch.manual_seed(0)
     autoencoder = FIRST.build(CONFIG)
     assert isinstance(autoencoder, MeshAutoencoder)
-    meshes = [ordered_faces(*TETRAHEDRON, 128), ordered_faces(TETRAHEDRON[0], TETRAHEDRON[1][:2], 128)]
-    alone = [codes_of(autoencoder, _batch([mesh])) for mesh in meshes]
-    together = codes_of(autoencoder, _batch(meshes))
-    assert together.shape == (2, 24)
-    torch.testing.assert_close(together[:1], alone[0])
-    torch.testing.assert_close(together[1:, :12], alone[1])
-    assert (together[1, 12:] == -1).all()
+    mesh = ordered_faces(*TETRAHEDRON, 128)
+    codes = codes_of(autoencoder, mesh._asdict())
+    assert codes.shape == (24,)
+    batch = _batch([mesh])
+    expected = autoencoder.tokenize(batch["vertices"], batch["faces"], batch["pairs"])
+    np.testing.assert_array_equal(codes, expected.flatten().numpy())
 
 
 def test_both_stages_learn_from_what_they_ask_for() -> None:
     torch.manual_seed(0)
-    batch = _batch([ordered_faces(*TETRAHEDRON, 128)])
+    mesh = ordered_faces(*TETRAHEDRON, 128)
+    batch = _batch([mesh])
     autoencoder, transformer = FIRST.build(CONFIG), SECOND.build(CONFIG)
     total, count = FIRST.loss_sum(autoencoder, batch, {})
     assert int(count) == 4 * 9
     total.backward()
     assert all(parameter.grad is not None for parameter in autoencoder.parameters())
     autoencoder.requires_grad_(False).eval()
-    total, count = SECOND.loss_sum(transformer, batch, {"autoencoder": autoencoder})
+    derived = SECOND.derive(mesh._asdict(), {"autoencoder": autoencoder})
+    codes = torch.from_numpy(derived["codes"]).long().unsqueeze(0)
+    total, count = SECOND.loss_sum(transformer, {"codes": codes}, {"autoencoder": autoencoder})
     assert int(count) == 4 * 6 + 1
     total.backward()
     assert isinstance(transformer, MeshTransformer)
@@ -141,9 +143,9 @@ def test_generated_rows_are_whole_faces_and_rows_of_their_own_seeds() -> None:
 def test_a_decoded_row_is_what_the_autoencoder_says() -> None:
     made = generator()
     mesh = ordered_faces(*TETRAHEDRON, 128)
-    codes = codes_of(made.autoencoder, _batch([mesh]))[0]
-    corners = made.autoencoder.coordinates(codes.view(1, 4, 6))[0].numpy()
-    vertices, _ = made.decode(codes.numpy().astype(np.int32), constrained=False)
+    codes = codes_of(made.autoencoder, mesh._asdict())
+    corners = made.autoencoder.coordinates(torch.from_numpy(codes).long().view(1, 4, 6))[0].numpy()
+    vertices, _ = made.decode(codes, constrained=False)
     found = {tuple(np.round(vertex, 5).tolist()) for vertex in vertices}
     said = {
         tuple(np.round(corner, 5).tolist()) for corner in corners.reshape(-1, 3)[:, [1, 2, 0]].astype(float)

@@ -17,9 +17,10 @@ from model.silksong.system import SilksongGenerator
 from model.systems import Draft, GeneratedRow, RowRequest
 from pipelines.tokenizers import build_tokenizer
 from tests.training.conftest import make_box, tiny_config
+from training.checkpoints import weights_digest
 from training.decoding import read_mesh
 from training.generated_table import TABLE_SCHEMA
-from training.generation import Condition, generate_meshes, weights_digest
+from training.generation import Condition, generate_meshes
 
 CONFIG = tiny_config()
 REPOSITORY = Path(__file__).parents[2]
