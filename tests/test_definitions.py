@@ -14,7 +14,7 @@ from assets_defs.definitions import defs
 
 PROJECT = Path(__file__).parents[1]
 TABLES = ["raw_meshes", "mesh_table", "quality", "tokens", "descriptors", "duplicates"]
-TABLES += ["curated", "shards", "ledger", "generations"]
+TABLES += ["curated", "shards", "ledger"]
 LINEAGE = [
     "raw_meshes",
     "mesh_table",
