@@ -9,7 +9,7 @@ import tokenizer_rs
 from numpy.typing import NDArray
 
 from pipelines.simplifying import simplify
-from training.config import AugmentSettings
+from training.settings import AugmentSettings
 from training.surface import HALF_EXTENT, Mesh, normalize_half_extent, rotate_azimuth
 
 

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.distributed.tensor import DTensor
 from torch.optim.swa_utils import get_ema_multi_avg_fn
 
-from training.config import AverageSettings
+from training.settings import AverageSettings
 
 
 def decay_at(step: int, settings: AverageSettings) -> float:

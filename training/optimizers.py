@@ -3,7 +3,7 @@
 import torch
 from torch import nn
 
-from training.config import OptimizerSettings
+from training.settings import OptimizerSettings
 
 
 def build_optimizer(module: nn.Module, settings: OptimizerSettings) -> torch.optim.AdamW:

@@ -9,9 +9,10 @@ import trimesh
 
 from tests.training.conftest import make_box, make_samples, tiny_config, write_data
 from training.augmentation import augment
-from training.config import AugmentSettings, ConfigError
+from training.config import ConfigError
 from training.data import Prepared, ShardDataset
 from training.order import Place
+from training.settings import AugmentSettings
 from training.surface import Mesh, condition_cloud, generator, normalize_half_extent, rotate_azimuth
 
 STILL = {"rotate": False, "scale": False}

@@ -23,12 +23,12 @@ from training.checkpoints import (
     run_config,
     weights_file,
 )
-from training.config import AverageSettings, OptimizerSettings
 from training.data import ShardDataset
 from training.launch import launch_training
 from training.optimizers import build_optimizer
 from training.reporting import read_metrics
 from training.saving import load_checkpoint, save_checkpoint
+from training.settings import AverageSettings, OptimizerSettings
 
 SETTINGS = {"decay": 0.6, "update_after": 2, "update_every": 2, "power": 0.5, "inverse_gamma": 2.0}
 # After step 4 e = 1, after step 6 e = 3, ...: 1 - 1.5 ** -0.5, 1 - 2.5 ** -0.5, and so on.

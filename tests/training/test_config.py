@@ -3,14 +3,7 @@ from pathlib import Path
 import pytest
 
 from model.silksong import SilksongConfig
-from training.config import (
-    EXPERIMENTS,
-    ConfigError,
-    differences,
-    dump_config,
-    load_config,
-    parse_config,
-)
+from training.config import EXPERIMENTS, ConfigError, differences, dump_config, load_config, parse_config
 
 REPOSITORY = Path(__file__).parents[2]
 

@@ -16,11 +16,11 @@ from torch import nn
 from model.silksong import SilksongModel
 from tests.training.conftest import STEPS, assert_same_weights, make_samples, tiny_config, write_data
 from training.checkpoints import checkpoints_of, newest_checkpoint, read_position
-from training.config import OptimizerSettings
 from training.launch import launch_training, prepare_run
 from training.loop import Trainer
 from training.optimizers import build_optimizer
 from training.reporting import METRICS_SCHEMA, read_metrics
+from training.settings import OptimizerSettings
 
 
 def test_a_run_leaves_what_it_promises(long_run: Path) -> None:

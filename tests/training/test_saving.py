@@ -12,9 +12,9 @@ from accelerate import Accelerator
 from torch import nn
 
 from training.checkpoints import OPTIMIZER, Position, RunError
-from training.config import OptimizerSettings
 from training.optimizers import build_optimizer
 from training.saving import load_checkpoint, save_checkpoint
+from training.settings import OptimizerSettings
 
 
 class Training:
