@@ -38,6 +38,8 @@ __all__ = [
     "learn_slots",
     "measure",
     "measure_shape",
+    "nearest_points",
+    "point_spacing",
     "pre_clean",
     "quantization_damage",
     "read_mesh",
@@ -631,6 +633,18 @@ def best_alignment(points: ArrayLike, others: ArrayLike, tolerance: float) -> ND
     farthest first; on a point is what is nearer to it than `tolerance`. Rotations and reflections are tried
     that bring two of the points to two of the others. None where there are no such two. Raises MeshError
     (INVALID_INPUT) for coordinates that are not finite.
+    """
+
+def nearest_points(points: ArrayLike, others: ArrayLike, within: float = ...) -> NDArray[np.int64]:
+    """For each point (N, 3) the index (N,) of the nearest of the others (M, 3); -1 where none is nearer than
+    `within`, a length, infinite by default. Raises MeshError (INVALID_INPUT) for coordinates that are not
+    finite, and lengths not above 0.
+    """
+
+def point_spacing(points: ArrayLike) -> NDArray[np.float64]:
+    """For each point (N, 3) the distance (N,) to the nearest of the others, infinite for a point alone.
+
+    Raises MeshError (INVALID_INPUT) for coordinates that are not finite.
     """
 
 def canonical_triangles(

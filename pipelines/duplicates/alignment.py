@@ -4,15 +4,12 @@ Meshes that are merely similar share few vertices; a copy shares all of them, a 
 a subdivided one all of the coarser mesh's.
 """
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from pipelines.duplicates.descriptor import LANDMARK_UNIT, LANDMARKS
-
-if TYPE_CHECKING:
-    from scipy.spatial import cKDTree
 
 TOLERANCE = 0.02
 """At most so far apart are two vertices that coincide, in root mean square radii."""
@@ -32,7 +29,6 @@ class SharedVertices(NamedTuple):
 def shared_vertices(first: NDArray[np.int16], second: NDArray[np.int16]) -> SharedVertices:
     """Compare the landmarks (L, 3) of two meshes; where some were left out, only where both are complete."""
     import tokenizer_rs
-    from scipy.spatial import cKDTree
 
     shorter, longer = sorted((first.astype(np.float64), second.astype(np.float64)), key=len)
     fewer, more = _where_both_are_complete(shorter * LANDMARK_UNIT, longer * LANDMARK_UNIT)
@@ -41,9 +37,14 @@ def shared_vertices(first: NDArray[np.int16], second: NDArray[np.int16]) -> Shar
     pose = tokenizer_rs.best_alignment(fewer, more, TOLERANCE)
     if pose is None:
         return SharedVertices(0.0, 0.0)
-    tree, tolerance = cKDTree(more), _tolerance(fewer)
-    moved = _refined(fewer @ pose, more, tree)
-    return SharedVertices(_share(tree, moved, tolerance), _share(cKDTree(moved), more, tolerance))
+    tolerance = _tolerance(fewer)
+    moved = _refined(fewer @ pose, more)
+    return SharedVertices(_share(moved, more, tolerance), _share(more, moved, tolerance))
+
+
+def compare_landmarks(task: tuple[NDArray[np.int16], NDArray[np.int16]]) -> SharedVertices:
+    """The same in a worker."""
+    return shared_vertices(*task)
 
 
 def _where_both_are_complete(
@@ -55,26 +56,27 @@ def _where_both_are_complete(
 
 
 def _tolerance(points: NDArray[np.float64]) -> float:
-    from scipy.spatial import cKDTree
+    import tokenizer_rs
 
     if len(points) < 2:
         return TOLERANCE
-    spacing = float(np.median(cKDTree(points).query(points, k=2)[0][:, 1]))
+    spacing = float(np.median(tokenizer_rs.point_spacing(points)))
     return float(np.clip(SPACING_SHARE * spacing, 4 * LANDMARK_UNIT, TOLERANCE))
 
 
-def _share(tree: "cKDTree", points: NDArray[np.float64], tolerance: float) -> float:
-    distances, _ = tree.query(points, distance_upper_bound=tolerance)
-    return float(np.isfinite(distances).mean())
+def _share(points: NDArray[np.float64], others: NDArray[np.float64], tolerance: float) -> float:
+    import tokenizer_rs
+
+    return float((tokenizer_rs.nearest_points(points, others, tolerance) >= 0).mean())
 
 
-def _refined(
-    points: NDArray[np.float64], others: NDArray[np.float64], tree: "cKDTree"
-) -> NDArray[np.float64]:
+def _refined(points: NDArray[np.float64], others: NDArray[np.float64]) -> NDArray[np.float64]:
     """Points (N, 3) moved, turned and scaled so that those near another point fit best (Umeyama 1991)."""
+    import tokenizer_rs
+
     for _ in range(REFINEMENTS):
-        distances, nearest = tree.query(points, distance_upper_bound=TOLERANCE)
-        is_near = np.isfinite(distances)
+        nearest = tokenizer_rs.nearest_points(points, others, TOLERANCE)
+        is_near = nearest >= 0
         if is_near.sum() < 3:
             break
         ours, theirs = points[is_near], others[nearest[is_near]]

@@ -14,7 +14,8 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from pipelines.duplicates import SharedVertices, neighbours_within, shared_vertices
+from pipelines.duplicates import SharedVertices, neighbours_within
+from pipelines.duplicates.alignment import compare_landmarks
 from pipelines.duplicates.clusters import assign_clusters, connected
 from pipelines.duplicates.descriptor import LANDMARKS, SIZE
 from pipelines.reasons import Reason, Stage
@@ -40,7 +41,7 @@ SAME_SURFACE_DISTANCE, SAME_SURFACE_SHARED = 0.003, 0.95
 
 _VERDICT = {"mesh_id": pl.String, "exact": pl.Boolean, "n_faces": pl.Int64, "is_kept": pl.Boolean}
 _PAIR = ["first", "second", "distance"]
-_IMPORTS = ("pipelines.stages.duplicates",)
+_IMPORTS = ("pipelines.duplicates.alignment", "tokenizer_rs")
 
 
 def build_duplicates(
@@ -75,11 +76,6 @@ def is_duplicate(distance: float, shared: SharedVertices) -> bool:
     is_copy = shared.of_fewer >= SHARED_OF_FEWER and shared.of_more >= SHARED_OF_MORE
     is_same_surface = distance <= SAME_SURFACE_DISTANCE and shared.of_fewer >= SAME_SURFACE_SHARED
     return distance <= CANDIDATE_DISTANCE and (is_copy or is_same_surface)
-
-
-def compare_landmarks(task: tuple[NDArray[np.int16], NDArray[np.int16]]) -> SharedVertices:
-    """Compare two meshes in a worker."""
-    return shared_vertices(*task)
 
 
 def _fingerprint(data: DataFolder, settings: CurationSettings, keys: list[ShardKey]) -> str:

@@ -53,6 +53,8 @@ fn tokenizer_rs(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(repair::pre_clean, module)?)?;
     module.add_function(wrap_pyfunction!(quality::describe_shape, module)?)?;
     module.add_function(wrap_pyfunction!(quality::best_alignment, module)?)?;
+    module.add_function(wrap_pyfunction!(quality::nearest_points, module)?)?;
+    module.add_function(wrap_pyfunction!(quality::point_spacing, module)?)?;
     module.add_function(wrap_pyfunction!(quality::canonical_triangles, module)?)?;
     module.add_function(wrap_pyfunction!(quality::crossing_faces, module)?)?;
     module.add_function(wrap_pyfunction!(quality::quantization_damage, module)?)?;
@@ -106,6 +108,8 @@ fn tokenizer_rs(module: &Bound<'_, PyModule>) -> PyResult<()> {
             "learn_slots",
             "measure",
             "measure_shape",
+            "nearest_points",
+            "point_spacing",
             "pre_clean",
             "quantization_damage",
             "read_mesh",

@@ -130,6 +130,34 @@ pub fn best_alignment<'py>(
 
 /// See the type stub.
 #[pyfunction]
+#[pyo3(signature = (points, others, within = f64::INFINITY))]
+pub fn nearest_points<'py>(
+    py: Python<'py>,
+    points: &Bound<'py, PyAny>,
+    others: &Bound<'py, PyAny>,
+    within: f64,
+) -> PyResult<Bound<'py, PyArray1<i64>>> {
+    let points = points_from(points, "points")?;
+    let others = points_from(others, "others")?;
+    let found = guarded(py, || core::nearest_points(&points, &others, within));
+    let found = found.map_err(|f| f.into_error(py))?;
+    let indices: Vec<i64> = found.into_iter().map(|i| i.map_or(-1, i64::from)).collect();
+    Ok(indices.into_pyarray(py))
+}
+
+/// See the type stub.
+#[pyfunction]
+pub fn point_spacing<'py>(
+    py: Python<'py>,
+    points: &Bound<'py, PyAny>,
+) -> PyResult<Bound<'py, PyArray1<f64>>> {
+    let points = points_from(points, "points")?;
+    let found = guarded(py, || core::point_spacing(&points)).map_err(|f| f.into_error(py))?;
+    Ok(found.into_pyarray(py))
+}
+
+/// See the type stub.
+#[pyfunction]
 #[pyo3(signature = (vertices, faces, mirror_images = true))]
 pub fn canonical_triangles<'py>(
     py: Python<'py>,
