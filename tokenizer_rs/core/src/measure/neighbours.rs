@@ -13,7 +13,7 @@ type Point = [f64; 3];
 pub fn nearest_points(points: &[Point], others: &[Point], within: f64) -> Result<Vec<Option<u32>>> {
     check(points)?;
     check(others)?;
-    if !(within > 0.0) {
+    if within.is_nan() || within <= 0.0 {
         return Err(MeshError::InvalidInput(format!(
             "within = {within}; give a length above 0"
         )));
