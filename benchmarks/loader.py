@@ -88,14 +88,15 @@ def plain_sample(file: Path) -> Prepared:
     """One item the plain way. Raises RefusedError where the tokenizer refuses it."""
     vertices, faces = cleaned(trimesh.load(file, force="mesh", process=False))
     vertices = rotate_azimuth(vertices, np.random.uniform(0, 360))
-    vertices = normalize_half_extent(vertices, np.random.uniform(0.75, 0.95))
+    half_side = np.random.uniform(0.75, 0.95)
+    vertices = normalize_half_extent(vertices, half_side)
     mesh = trimesh.Trimesh(vertices, faces, process=False)
     points, on_faces = trimesh.sample.sample_surface(mesh, POOL)
     if np.random.random() < 0.5:
         points = points + np.random.normal(0, 0.01, points.shape)
     cloud = np.concatenate([points, mesh.face_normals[on_faces]], axis=1).astype(np.float16)
     cloud = cloud[np.random.choice(POOL, POINTS, replace=False)]
-    tokens = np.array(encode_silksong(quantize(vertices, faces, BINS)))
+    tokens = np.array(encode_silksong(quantize(vertices, faces, BINS, half_side)))
     return Prepared(file.stem, {"tokens": tokens, "points": cloud.astype(np.float32)})
 
 

@@ -39,14 +39,16 @@ class GridMesh:
             raise RefusedError("two edges between the same vertices")
 
 
-def quantize(vertices: NDArray[np.float64], faces: NDArray[np.integer], bins: int) -> GridMesh:
-    """The mesh (V, 3), (F, 3) on `bins` bins an axis, cut wherever it is not manifold.
+def quantize(
+    vertices: NDArray[np.float64], faces: NDArray[np.integer], bins: int, half_side: float = HALF_SIDE
+) -> GridMesh:
+    """The mesh (V, 3), (F, 3) on `bins` bins an axis of [-1, 1], cut wherever it is not manifold.
 
-    Bins become vertices; faces that lose a corner and copies of faces go. Faces stay joined where they run
+    It is centred, and half of its longest side becomes `half_side`. Bins become vertices; faces that lose a corner and copies of faces go. Faces stay joined where they run
     along an edge in opposite directions, two and two, and each fan of faces gets a vertex of its own.
     """
     low, high = vertices.min(axis=0), vertices.max(axis=0)
-    cube = (vertices - (low + high) / 2) * (2 * HALF_SIDE / (high - low).max())
+    cube = (vertices - (low + high) / 2) * (2 * half_side / (high - low).max())
     codes, cell = np.unique(codes_of(bins_of(cube, bins), bins), return_inverse=True)
     corners = cell.reshape(-1)[faces]
     a, b, c = corners.T

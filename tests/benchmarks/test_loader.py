@@ -28,9 +28,11 @@ def test_plain_samples_are_silksong_tokens_and_a_cloud(files):
         low, high = vertices.min(axis=0), vertices.max(axis=0)
         assert len(faces) >= 8
         assert arrays["points"].shape == (4096, 6)
-        assert (points >= low - 0.1).all()  # noise, half a bin
-        assert (points <= high + 0.1).all()
-        assert 0.7 < np.abs(vertices).max() <= 0.97
+        within = np.quantile(points, 0.99, axis=0) <= high + 0.05  # noise, half a bin
+        assert within.all()
+        assert (points >= low - 0.1).all()
+        assert 0.73 < np.abs(vertices).max() < 0.97
+        assert np.abs(points).max() == pytest.approx(np.abs(vertices).max(), abs=0.06)
         assert np.linalg.norm(normals, axis=1) == pytest.approx(np.ones(4096), abs=2e-3)
 
 
