@@ -44,8 +44,9 @@ def quantize(
 ) -> GridMesh:
     """The mesh (V, 3), (F, 3) on `bins` bins an axis of [-1, 1], cut wherever it is not manifold.
 
-    It is centred, and half of its longest side becomes `half_side`. Bins become vertices; faces that lose a corner and copies of faces go. Faces stay joined where they run
-    along an edge in opposite directions, two and two, and each fan of faces gets a vertex of its own.
+    It is centred, and half of its longest side becomes `half_side`. Bins become vertices; faces that lose a
+    corner and copies of faces go. Faces stay joined where they run along an edge in opposite directions, two
+    and two, and each fan of faces gets a vertex of its own.
     """
     low, high = vertices.min(axis=0), vertices.max(axis=0)
     cube = (vertices - (low + high) / 2) * (2 * half_side / (high - low).max())
