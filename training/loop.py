@@ -48,6 +48,7 @@ from training.parallel import (
 from training.reporting import QUARANTINE, Reporter, open_reporter, take_row
 from training.saving import load_checkpoint, save_checkpoint
 from training.schedules import reference_schedule
+from training.tracking import begin_tracking, open_accelerator
 
 STOP_WISH = StopWish()
 # What gloo and NCCL say when a process at the other end is gone; a traceback would tell nothing more.
@@ -249,19 +250,12 @@ def run_rank(run: Path) -> bool:
     torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     torch.set_num_threads(config.threads or max(1, cores // config.processes))
-    accelerator = Accelerator(
-        cpu=not torch.cuda.is_available(),
-        mixed_precision=config.mixed_precision,
-        log_with="tensorboard" if config.tensorboard else None,
-        project_dir=str(run),
-    )
+    is_on_cpu = not torch.cuda.is_available()
+    accelerator = open_accelerator(config, run, cpu=is_on_cpu, mixed_precision=config.mixed_precision)
     check_agreement(config, description)
-    tracker = None
-    if config.tensorboard:
-        accelerator.init_trackers("tensorboard")
-        tracker = accelerator
+    begin_tracking(accelerator, config, run)
     try:
-        with open_reporter(run, config.schedule.steps, accelerator.is_main_process, tracker) as reporter:
+        with open_reporter(run, config.schedule.steps, accelerator.is_main_process, accelerator) as reporter:
             return Trainer(run, data, config, accelerator).run(reporter)
     finally:
         accelerator.end_training()
