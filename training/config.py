@@ -81,6 +81,12 @@ class ExperimentConfig(Settings):
     )
     gradient_clip: float = Field(default=1.0, gt=0, description="Largest global L2 norm of the gradient.")
     mixed_precision: Literal["no", "bf16", "fp16"] = "bf16"
+    peak_tflops: float | None = Field(
+        default=None,
+        gt=0,
+        description="TFLOP/s of one device at most, for the model FLOP utilisation in the metrics; null: "
+        "known by its name, or not (`training/throughput.py`).",
+    )
     parallel: Literal["ddp", "fsdp"] = Field(
         default="ddp",
         description="Every rank holds the whole network, or (FSDP2) its share of it; never changes a result.",
@@ -182,6 +188,7 @@ MAY_CHANGE_ON_RESUME = frozenset(
         "mixed_precision",
         "nodes",
         "parallel",
+        "peak_tflops",
         "processes",
         "threads",
         "trackers",

@@ -48,6 +48,7 @@ from training.parallel import (
 from training.reporting import QUARANTINE, Reporter, open_reporter, take_row
 from training.saving import load_checkpoint, save_checkpoint
 from training.schedules import reference_schedule
+from training.throughput import Throughput
 from training.tracking import begin_tracking, open_accelerator
 
 STOP_WISH = StopWish()
@@ -79,6 +80,7 @@ class Trainer:
         self.loss = self.objective if self.is_sharded else accelerator.prepare_model(self.objective)
         self.average = WeightAverage(self.module, config.average) if config.average is not None else None
         self.position = Position()
+        self.throughput = Throughput(self.module, config, accelerator.device, self.world)
 
     def run(self, reporter: Reporter) -> bool:
         """Train to the last step. False where a signal ended it before."""
@@ -106,7 +108,8 @@ class Trainer:
             is_validated = position.step % config.evaluate_every == 0 or is_last
             if position.step % config.log_every == 0 or is_validated:
                 held_out = self._held_out_losses() if is_validated else (None, None)
-                reporter.add_row(take_row(position, len(self.train_set), lr, grad_norm, *held_out))
+                per_rate = self.throughput.utilisation_per_rate(position)
+                reporter.add_row(take_row(position, len(self.train_set), lr, grad_norm, *held_out, per_rate))
             if position.step % config.checkpoint_every == 0 or is_last or is_stopping:
                 self._save()
             if is_stopping and not is_last:

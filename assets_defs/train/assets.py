@@ -132,6 +132,8 @@ def run_metadata(run: Path, newest: Path, version: str) -> dict[str, Any]:
         values = {name: last[name] for name in ("step", "tokens", "loss", "tokens_per_second", "seconds")}
         validation = metrics["validation_loss"].drop_nulls()
         values |= {"validation_loss": validation[-1]} if len(validation) else {}
+        utilisation = last["model_flops_utilisation"]
+        values |= {} if utilisation is None else {"model_flops_utilisation": utilisation}
         values |= {"loss curve": picture(loss_curve(metrics), "loss curve")}
     return {
         **values,
