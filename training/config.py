@@ -84,8 +84,7 @@ class ExperimentConfig(Settings):
     peak_tflops: float | None = Field(
         default=None,
         gt=0,
-        description="TFLOP/s of one device at most, for the model FLOP utilisation in the metrics; null: "
-        "known by its name, or not (`training/throughput.py`).",
+        description="TFLOP/s of one device at most, for model FLOP utilisation; null: by its name.",
     )
     parallel: Literal["ddp", "fsdp"] = Field(
         default="ddp",
@@ -100,10 +99,16 @@ class ExperimentConfig(Settings):
     keep_checkpoints: int = Field(default=3, ge=1)
     evaluate_every: int = Field(default=1000, ge=1, description="Steps between validation losses.")
     evaluate_meshes: int = Field(default=64, ge=0, description="Held-out meshes of a validation loss.")
+    samples_every: int | None = Field(
+        default=None,
+        ge=1,
+        description="Steps between sheets of generated meshes, RUN/samples, the last step with them; null: "
+        "none. Stages that write no meshes have none, nor do several ranks under fsdp.",
+    )
+    samples_meshes: int = Field(default=6, ge=1, description="Held-out meshes that a sheet is made from.")
     trackers: tuple[Tracker, ...] = Field(
         default=("tensorboard",),
-        description="Where metrics go beside RUN/metrics.parquet, each by its name; TensorBoard's are in "
-        "RUN/tensorboard, and the packages of the others are yours to install.",
+        description="Where metrics go beside metrics.parquet; other packages are yours to install.",
     )
 
     @model_validator(mode="before")
@@ -190,6 +195,8 @@ MAY_CHANGE_ON_RESUME = frozenset(
         "parallel",
         "peak_tflops",
         "processes",
+        "samples_every",
+        "samples_meshes",
         "threads",
         "trackers",
     }

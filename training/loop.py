@@ -46,6 +46,7 @@ from training.parallel import (
     share_buffers,
 )
 from training.reporting import QUARANTINE, Reporter, open_reporter, take_row
+from training.samples import SampleSheets
 from training.saving import load_checkpoint, save_checkpoint
 from training.schedules import reference_schedule
 from training.throughput import Throughput
@@ -79,6 +80,8 @@ class Trainer:
         self.optimizer = accelerator.prepare_optimizer(self.plain_optimizer)
         self.loss = self.objective if self.is_sharded else accelerator.prepare_model(self.objective)
         self.average = WeightAverage(self.module, config.average) if config.average is not None else None
+        networks = {**earlier, config.stage: self.module}
+        self.sheets = SampleSheets(run, config, self.validation_set, networks, self.average)
         self.position = Position()
         self.throughput = Throughput(self.module, config, accelerator.device, self.world)
 
@@ -115,6 +118,8 @@ class Trainer:
             if is_stopping and not is_last:
                 reporter.say(f"stopped after step {position.step}; start again with --resume to go on")
                 return False
+            if self.rank == 0 and not self.is_sharded:
+                self.sheets.draw_if_due(position.step, reporter.say)
             began = time.perf_counter()
         reporter.say(f"finished {position.step} steps on {position.tokens} tokens")
         return True

@@ -124,6 +124,7 @@ def run_metadata(run: Path, newest: Path, version: str) -> dict[str, Any]:
     """Last metrics, links and the loss curve of a run."""
     from assets_defs.train.loss_curve import loss_curve
     from training.reporting import read_metrics
+    from training.samples import newest_sheet
 
     metrics = read_metrics(run)
     values: dict[str, Any] = {}
@@ -135,6 +136,8 @@ def run_metadata(run: Path, newest: Path, version: str) -> dict[str, Any]:
         utilisation = last["model_flops_utilisation"]
         values |= {} if utilisation is None else {"model_flops_utilisation": utilisation}
         values |= {"loss curve": picture(loss_curve(metrics), "loss curve")}
+    if (sheet := newest_sheet(run)) is not None:
+        values |= {"samples": picture(sheet.read_bytes(), f"samples of {sheet.stem}")}
     return {
         **values,
         "checkpoint": file_link(newest),
