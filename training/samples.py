@@ -118,8 +118,15 @@ def _sheet(config: ExperimentConfig, held_out: ShardDataset, networks: dict[str,
         limit for limit in (longest, generator.needs.max_tokens, config.max_tokens) if limit is not None
     ]
     with tempfile.TemporaryDirectory() as folder:
-        options = {"max_tokens": min(limits), "batch_size": n_meshes, "max_seconds": MAX_SECONDS}
-        generated = generate_meshes(generator, config, conditions, Path(folder), **options)
+        generated = generate_meshes(
+            generator,
+            config,
+            conditions,
+            Path(folder),
+            max_tokens=min(limits),
+            batch_size=n_meshes,
+            max_seconds=MAX_SECONDS,
+        )
         made = [_made(row, Path(folder)) for row in generated.iter_rows(named=True)]
     titles = [_title(row) for row in generated.iter_rows(named=True)]
     if generator.needs.points:
