@@ -25,6 +25,7 @@ from pydantic import BaseModel
 from torch import Tensor, nn
 
 import model
+from model.layers.flops import PER_WEIGHT, n_matrix_weights
 
 Config = TypeVar("Config", bound=BaseModel)
 Network = TypeVar("Network", bound=nn.Module)
@@ -211,6 +212,13 @@ class Stage(ABC, Generic[Config, Network]):
 
         The trainer adds both over ranks before it divides, so that each prediction weighs the same.
         """
+
+    def flops_per_label(self, network: Network, mean_length: float) -> float:
+        """Operations of training, forward and backward, for each prediction, where a sample has so many.
+
+        Here every matrix works once on each, and nothing attends. See `model.layers.flops` for what counts.
+        """
+        return float(PER_WEIGHT * n_matrix_weights(network))
 
 
 class Generator(ABC):

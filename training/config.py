@@ -7,11 +7,10 @@ YAML files hold only what differs from the defaults below. The resolved tree is 
 
 from __future__ import annotations
 
-import difflib
 import functools
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal, cast, get_args
+from typing import Any, Literal, cast
 
 import yaml
 from pydantic import (
@@ -24,7 +23,7 @@ from pydantic import (
 )
 
 from model.systems import Needs, Stage, System, load_system
-from pipelines.tokenizers import FAMILIES, TokenizerSettings
+from pipelines.tokenizers import TokenizerSettings
 from training.settings import (
     AverageSettings,
     DataSettings,
@@ -32,7 +31,9 @@ from training.settings import (
     OptimizerSettings,
     ScheduleSettings,
     Settings,
+    Tracker,
 )
+from training.unknown_keys import explain
 
 EXPERIMENTS = Path(__file__).parents[1] / "configs" / "experiments"
 
@@ -80,6 +81,11 @@ class ExperimentConfig(Settings):
     )
     gradient_clip: float = Field(default=1.0, gt=0, description="Largest global L2 norm of the gradient.")
     mixed_precision: Literal["no", "bf16", "fp16"] = "bf16"
+    peak_tflops: float | None = Field(
+        default=None,
+        gt=0,
+        description="TFLOP/s of one device at most, for model FLOP utilisation; null: by its name.",
+    )
     parallel: Literal["ddp", "fsdp"] = Field(
         default="ddp",
         description="Every rank holds the whole network, or (FSDP2) its share of it; never changes a result.",
@@ -93,7 +99,26 @@ class ExperimentConfig(Settings):
     keep_checkpoints: int = Field(default=3, ge=1)
     evaluate_every: int = Field(default=1000, ge=1, description="Steps between validation losses.")
     evaluate_meshes: int = Field(default=64, ge=0, description="Held-out meshes of a validation loss.")
-    tensorboard: bool = Field(default=False, description="Also write RUN/tensorboard.")
+    samples_every: int | None = Field(
+        default=None,
+        ge=1,
+        description="Steps between sheets of generated meshes, RUN/samples, the last step with them; null: "
+        "none. Stages that write no meshes have none, nor do several ranks under fsdp.",
+    )
+    samples_meshes: int = Field(default=6, ge=1, description="Held-out meshes that a sheet is made from.")
+    trackers: tuple[Tracker, ...] = Field(
+        default=("tensorboard",),
+        description="Where metrics go beside metrics.parquet; other packages are yours to install.",
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _read_older_names(cls, content: Any) -> Any:
+        """A switch for TensorBoard was there before trackers had names."""
+        if isinstance(content, Mapping) and isinstance(content.get("tensorboard"), bool):
+            rest = {key: value for key, value in content.items() if key != "tensorboard"}
+            return {"trackers": ["tensorboard"] if content["tensorboard"] else [], **rest}
+        return content
 
     @model_validator(mode="after")
     def _parts_fit(self) -> ExperimentConfig:
@@ -168,9 +193,12 @@ MAY_CHANGE_ON_RESUME = frozenset(
         "mixed_precision",
         "nodes",
         "parallel",
+        "peak_tflops",
         "processes",
-        "tensorboard",
+        "samples_every",
+        "samples_meshes",
         "threads",
+        "trackers",
     }
 )
 
@@ -207,7 +235,7 @@ def parse_config(content: Mapping[str, Any]) -> ExperimentConfig:
     try:
         return owner.model_validate(content)
     except ValidationError as error:
-        raise ConfigError("\n".join(_explain(owner, dict(item)) for item in error.errors())) from None
+        raise ConfigError("\n".join(explain(owner, dict(item)) for item in error.errors())) from None
 
 
 @functools.cache
@@ -270,41 +298,3 @@ def _apply_override(content: dict[str, Any], override: str) -> None:
             raise ConfigError(f"override {override!r}: {part} is a value, not a group of keys")
         node = child
     node[parts[-1]] = value
-
-
-def _explain(owner: type[ExperimentConfig], item: dict[str, Any]) -> str:
-    location = [str(part) for part in item["loc"]]
-    key = ".".join(location)
-    if item["type"] != "extra_forbidden":
-        message = str(item["msg"]).removeprefix("Value error, ")
-        return f"{key}: {message}" if key else message
-    known = _known_keys(owner, location[:-1])
-    near = difflib.get_close_matches(location[-1], known, n=3)
-    elsewhere = [dotted for dotted in _all_keys(owner) if dotted.split(".")[-1] == location[-1]]
-    hint = near or elsewhere
-    remedy = f"did you mean {' or '.join(hint)}?" if hint else f"known here: {', '.join(known)}"
-    return f"{key}: unknown key; {remedy}"
-
-
-def _known_keys(owner: type[BaseModel], parts: Sequence[str]) -> list[str]:
-    for part in parts:  # below data.tokenizer, pydantic names the family
-        owner = _settings_class(owner, part) or FAMILIES.get(part, owner)
-    return list(owner.model_fields)
-
-
-def _all_keys(owner: type[BaseModel], prefix: str = "") -> list[str]:
-    keys = []
-    for name in owner.model_fields:
-        child = _settings_class(owner, name)
-        keys += _all_keys(child, f"{prefix}{name}.") if child else [f"{prefix}{name}"]
-    return keys
-
-
-def _settings_class(owner: type[BaseModel], name: str) -> type[BaseModel] | None:
-    if name not in owner.model_fields:
-        return None
-    annotation = owner.model_fields[name].annotation
-    for kind in (annotation, *get_args(annotation)):
-        if isinstance(kind, type) and issubclass(kind, BaseModel):
-            return kind
-    return None

@@ -28,6 +28,7 @@ from training.lifetime import stop_group
 from training.nodes import NODE_FOLDER, Node
 from training.progress import ProgressLines
 from training.text import check_texts
+from training.tracking import check_trackers
 
 ONLY_NODE = Node()
 GRACE_SECONDS = 45.0  # torch.distributed.run itself gives its ranks 30
@@ -66,7 +67,7 @@ def launch_training(
     several machines this is (see `training.nodes`). Where this process is
     told to stop (Ctrl-C, SIGTERM, or any exception raised here while waiting), the ranks save a checkpoint
     and end, and the exception goes on. With `resume`, a run folder is gone on with; it may also be new.
-    Raises DataError or RunError before anything starts.
+    Raises ConfigError, DataError or RunError before anything starts.
     """
     arguments, folder = node.arguments(config), node.folder(Path(run))
     prepare_run(config, data, folder, resume or node.rank > 0)
@@ -99,9 +100,11 @@ def launch_training(
 def prepare_run(config: ExperimentConfig, data: Path, run: Path, resume: bool) -> None:
     """Check that `run` may be trained, and write its config.yaml and run.json, with the data's tokenizer.
 
-    Raises DataError where there is nothing to train on, RunError where the folder is in use or differs.
+    Raises DataError where there is nothing to train on, RunError where the folder is in use or differs, and
+    ConfigError where the package of a tracker is absent.
     """
     data, run = Path(data), Path(run)
+    check_trackers(config)
     config = with_tokenizer_of(config, data)
     earlier = {name: _checked_earlier(name, folder, config) for name, folder in config.earlier.items()}
     samples = ShardDataset(data, "train", config)

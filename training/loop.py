@@ -46,8 +46,11 @@ from training.parallel import (
     share_buffers,
 )
 from training.reporting import QUARANTINE, Reporter, open_reporter, take_row
+from training.samples import SampleSheets
 from training.saving import load_checkpoint, save_checkpoint
 from training.schedules import reference_schedule
+from training.throughput import Throughput
+from training.tracking import begin_tracking, open_accelerator
 
 STOP_WISH = StopWish()
 # What gloo and NCCL say when a process at the other end is gone; a traceback would tell nothing more.
@@ -77,7 +80,10 @@ class Trainer:
         self.optimizer = accelerator.prepare_optimizer(self.plain_optimizer)
         self.loss = self.objective if self.is_sharded else accelerator.prepare_model(self.objective)
         self.average = WeightAverage(self.module, config.average) if config.average is not None else None
+        networks = {**earlier, config.stage: self.module}
+        self.sheets = SampleSheets(run, config, self.validation_set, networks, self.average)
         self.position = Position()
+        self.throughput = Throughput(self.module, config, accelerator.device, self.world)
 
     def run(self, reporter: Reporter) -> bool:
         """Train to the last step. False where a signal ended it before."""
@@ -105,12 +111,15 @@ class Trainer:
             is_validated = position.step % config.evaluate_every == 0 or is_last
             if position.step % config.log_every == 0 or is_validated:
                 held_out = self._held_out_losses() if is_validated else (None, None)
-                reporter.add_row(take_row(position, len(self.train_set), lr, grad_norm, *held_out))
+                per_rate = self.throughput.utilisation_per_rate(position)
+                reporter.add_row(take_row(position, len(self.train_set), lr, grad_norm, *held_out, per_rate))
             if position.step % config.checkpoint_every == 0 or is_last or is_stopping:
                 self._save()
             if is_stopping and not is_last:
                 reporter.say(f"stopped after step {position.step}; start again with --resume to go on")
                 return False
+            if self.rank == 0 and not self.is_sharded:
+                self.sheets.draw_if_due(position.step, reporter.say)
             began = time.perf_counter()
         reporter.say(f"finished {position.step} steps on {position.tokens} tokens")
         return True
@@ -249,19 +258,12 @@ def run_rank(run: Path) -> bool:
     torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     torch.set_num_threads(config.threads or max(1, cores // config.processes))
-    accelerator = Accelerator(
-        cpu=not torch.cuda.is_available(),
-        mixed_precision=config.mixed_precision,
-        log_with="tensorboard" if config.tensorboard else None,
-        project_dir=str(run),
-    )
+    is_on_cpu = not torch.cuda.is_available()
+    accelerator = open_accelerator(config, run, cpu=is_on_cpu, mixed_precision=config.mixed_precision)
     check_agreement(config, description)
-    tracker = None
-    if config.tensorboard:
-        accelerator.init_trackers("tensorboard")
-        tracker = accelerator
+    begin_tracking(accelerator, config, run)
     try:
-        with open_reporter(run, config.schedule.steps, accelerator.is_main_process, tracker) as reporter:
+        with open_reporter(run, config.schedule.steps, accelerator.is_main_process, accelerator) as reporter:
             return Trainer(run, data, config, accelerator).run(reporter)
     finally:
         accelerator.end_training()

@@ -27,7 +27,8 @@ METRICS_SCHEMA: dict[str, Any] = {
     "raw_validation_loss": pl.Float64,  # where validation_loss is of the average: that of the weights
     "lr": pl.Float64,  # of the last step
     "grad_norm": pl.Float64,  # of the last step, before clipping
-    "tokens_per_second": pl.Float64,  # since the row before
+    "tokens_per_second": pl.Float64,  # since the row before, over all ranks
+    "model_flops_utilisation": pl.Float64,  # since the row before, 0 to 1; null where the peak is not known
     "seconds": pl.Float64,  # within steps, over all starts of the run
     "failed_samples": pl.Int64,  # over the whole run
 }
@@ -49,6 +50,7 @@ class MetricsRow(TypedDict):
     lr: float
     grad_norm: float
     tokens_per_second: float
+    model_flops_utilisation: float | None
     seconds: float
     failed_samples: int
 
@@ -74,9 +76,14 @@ def take_row(
     grad_norm: float,
     validation_loss: float | None,
     raw_validation_loss: float | None,
+    utilisation_per_rate: float | None = None,
 ) -> MetricsRow:
-    """The row that says where a run on `n_train` meshes stands; begins the next interval of `position`."""
+    """The row that says where a run on `n_train` meshes stands; begins the next interval of `position`.
+
+    `utilisation_per_rate` is the utilisation that one token a second is; None where that is not known.
+    """
     n_tokens = position.interval_tokens
+    rate = n_tokens / max(position.interval_seconds, 1e-9)
     row = MetricsRow(
         step=position.step,
         epoch=position.samples / n_train,
@@ -87,7 +94,8 @@ def take_row(
         raw_validation_loss=raw_validation_loss,
         lr=lr,
         grad_norm=grad_norm,
-        tokens_per_second=n_tokens / max(position.interval_seconds, 1e-9),
+        tokens_per_second=rate,
+        model_flops_utilisation=None if utilisation_per_rate is None else rate * utilisation_per_rate,
         seconds=position.seconds,
         failed_samples=position.failed,
     )
@@ -98,9 +106,11 @@ def take_row(
 def progress_line(row: MetricsRow, steps: int) -> str:
     """The line that a person, and the launcher's progress bar, reads."""
     validation = "" if row["validation_loss"] is None else f"  validation {row['validation_loss']:.4f}"
+    utilisation = row["model_flops_utilisation"]
+    share = "" if utilisation is None else f"  {utilisation:.1%} MFU"
     return (
         f"step {row['step']}/{steps}  loss {row['loss']:.4f}{validation}  lr {row['lr']:.3g}  "
-        f"grad {row['grad_norm']:.3g}  {row['tokens_per_second']:.0f} tokens/s"
+        f"grad {row['grad_norm']:.3g}  {row['tokens_per_second']:.0f} tokens/s{share}"
     )
 
 

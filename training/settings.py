@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PositiveFloat
 
 from pipelines.tokenizers import TokenizerSettings
+
+Tracker = Literal["tensorboard", "wandb", "trackio", "mlflow"]
 
 
 class Settings(BaseModel):

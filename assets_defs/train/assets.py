@@ -124,6 +124,7 @@ def run_metadata(run: Path, newest: Path, version: str) -> dict[str, Any]:
     """Last metrics, links and the loss curve of a run."""
     from assets_defs.train.loss_curve import loss_curve
     from training.reporting import read_metrics
+    from training.samples import newest_sheet
 
     metrics = read_metrics(run)
     values: dict[str, Any] = {}
@@ -132,7 +133,11 @@ def run_metadata(run: Path, newest: Path, version: str) -> dict[str, Any]:
         values = {name: last[name] for name in ("step", "tokens", "loss", "tokens_per_second", "seconds")}
         validation = metrics["validation_loss"].drop_nulls()
         values |= {"validation_loss": validation[-1]} if len(validation) else {}
+        utilisation = last["model_flops_utilisation"]
+        values |= {} if utilisation is None else {"model_flops_utilisation": utilisation}
         values |= {"loss curve": picture(loss_curve(metrics), "loss curve")}
+    if (sheet := newest_sheet(run)) is not None:
+        values |= {"samples": picture(sheet.read_bytes(), f"samples of {sheet.stem}")}
     return {
         **values,
         "checkpoint": file_link(newest),

@@ -14,6 +14,7 @@ from torch.nn.utils.rnn import pad_sequence
 from model.layers.sampling import RowUniforms, draw, sampling_probabilities
 from model.meshgpt.config import MeshgptConfig
 from model.meshgpt.faces import OrderedFaces, mesh_of_corners, ordered_faces
+from model.meshgpt.flops import flops_per_code, flops_per_coordinate
 from model.meshgpt.generate import Guidance, generate
 from model.meshgpt.modules import MeshAutoencoder, valid_faces
 from model.meshgpt.reference import load_autoencoder, load_transformer
@@ -73,6 +74,10 @@ class AutoencoderStage(Stage[MeshgptConfig, MeshAutoencoder]):
         count = valid_faces(batch["faces"]).sum() * (3 * network.config.n_corners)
         return loss.total * count, count
 
+    def flops_per_label(self, network: MeshAutoencoder, mean_length: float) -> float:
+        """A face's, shared among its coordinates."""
+        return flops_per_coordinate(network)
+
 
 class TransformerStage(Stage[MeshgptConfig, MeshTransformer]):
     """The next code of a mesh."""
@@ -121,6 +126,10 @@ class TransformerStage(Stage[MeshgptConfig, MeshTransformer]):
             draws_B = torch.rand(len(text.features), device=text.features.device)
             text = text.without(draws_B < network.config.text_drop)
         return network.token_loss_sum(batch["codes"], text)
+
+    def flops_per_label(self, network: MeshTransformer, mean_length: float) -> float:
+        """The fine stage's of each code, and a share of the coarse one's of its face."""
+        return flops_per_code(network, mean_length)
 
 
 def codes_of(autoencoder: MeshAutoencoder, prepared: Mapping[str, NDArray[Any]]) -> NDArray[np.int32]:

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from model.silksong.config import SilksongConfig
 from model.silksong.decoding import Choice
+from model.silksong.flops import flops_per_token
 from model.silksong.generate import stream_rows
 from model.silksong.modules import SilksongModel
 from model.silksong.reference import load_reference
@@ -58,6 +59,11 @@ class DecoderStage(Stage[SilksongConfig, SilksongModel]):
     def loss_sum(self, network: SilksongModel, batch: Batch, earlier: Networks) -> tuple[Tensor, Tensor]:
         """Negative log-likelihood of the tokens and their end."""
         return network.token_loss_sum(batch["tokens"], network.condition(batch["points"]))
+
+    def flops_per_label(self, network: SilksongModel, mean_length: float) -> float:
+        """The decoder's of each token, which attends to half of its row and to the condition; and a share of
+        what the condition takes, once for each row."""
+        return flops_per_token(network, mean_length)
 
 
 class SilksongGenerator(Generator):

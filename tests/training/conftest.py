@@ -119,6 +119,7 @@ TINY = {
     "log_every": 1,
     "checkpoint_every": 100,
     "evaluate_every": 3,
+    "trackers": [],
 }
 
 
