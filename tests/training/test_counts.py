@@ -29,7 +29,7 @@ from training.order import Place
 from training.reporting import open_reporter
 from training.surface import Mesh
 
-N_STEPS = 90
+N_STEPS = 200
 FEW, MANY, PARTED = Counts(8, 1), Counts(18, 1), Counts(8, 2)
 
 
@@ -81,7 +81,7 @@ def generator() -> SilksongGenerator:
     batch = collate(samples).tensors
     torch.manual_seed(0)
     network = stage.build(settings.model)
-    optimizer = torch.optim.Adam(network.parameters(), lr=1e-2)
+    optimizer = torch.optim.Adam(network.parameters(), lr=5e-3, fused=True)
     for _ in range(N_STEPS):
         optimizer.zero_grad()
         total, n_labels = stage.loss_sum(network, batch, {})
