@@ -48,7 +48,7 @@ def train(model: SilksongModel) -> None:
 
 @pytest.fixture(scope="module")
 def trained() -> SilksongModel:
-    model = model_of(COUNTING.model_copy(update={"count_drop": 0.0}))
+    model = model_of(COUNTING.model_copy(update={"count_drop": 0.4}))
     train(model)
     return model.eval()
 
