@@ -206,6 +206,12 @@ def generate(
     guidance: Annotated[
         float, typer.Option(min=1, help="How far to go towards the texts; 1 for as far as was learned.")
     ] = 1.0,
+    faces: Annotated[
+        int | None, typer.Option(min=1, help="About so many faces; for runs with model.count_condition.")
+    ] = None,
+    components: Annotated[
+        int | None, typer.Option(min=1, help="About so many connected components; likewise.")
+    ] = None,
     seed: int = 0,
     temperature: float = 0.5,
     max_tokens: Annotated[
@@ -241,6 +247,8 @@ def generate(
         out,
         raw_weights=raw_weights,
         guidance=guidance,
+        n_faces=faces,
+        n_components=components,
         seed=seed,
         temperature=temperature,
         max_tokens=max_tokens,

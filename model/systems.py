@@ -52,6 +52,19 @@ class Needs:
     text_width: int | None = None
     """Channels of the features of a text; None where none is read. They are then `text` (B, S, C) of a batch,
     padded with -1; a mesh of which nothing is said has padding alone."""
+    counts: bool = False
+    """Whether the counts of a mesh are read."""
+
+
+class Counts(NamedTuple):
+    """How large a mesh is; of a count of 0 nothing is said."""
+
+    faces: int = 0
+    components: int = 0
+    """Connected by edges."""
+
+
+NOTHING_SAID = Counts()
 
 
 class Sample(NamedTuple):
@@ -66,6 +79,8 @@ class Sample(NamedTuple):
     """(n,), without the end."""
     points: NDArray[np.float32] | None
     """(P, 6): positions and unit normals."""
+    counts: Counts = NOTHING_SAID
+    """Of what the tokens stand for, where `Needs.counts` asks for it."""
 
 
 class SampleError(ValueError):
@@ -128,6 +143,8 @@ class RowRequest:
     """(P, 6), the cloud of its condition, where `needs.points` asks for one."""
     text: Tensor | None = None
     """(S, C), features of its text, where `needs.text_width` asks for them; (0, C) for none."""
+    counts: Counts = NOTHING_SAID
+    """What the mesh should have, where `needs.counts` asks for it."""
 
 
 @dataclass(frozen=True)

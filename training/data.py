@@ -14,7 +14,7 @@ import tokenizer_rs
 from numpy.typing import NDArray
 from torch.utils.data import Dataset
 
-from model.systems import Sample, SampleError
+from model.systems import NOTHING_SAID, Counts, Sample, SampleError
 from pipelines.storage import DataFolder
 from pipelines.tokenizers import TokenizerSettings, build_tokenizer, parse_tokenizer
 from training.augmentation import augment
@@ -158,20 +158,25 @@ class ShardDataset(Dataset[Prepared | Failed]):
         if is_training:
             further = generator(self.config.seed, "augmentation", epoch, index)
             mesh, noise = augment(mesh, settings.augment, random, further)
+        is_moved, faces = is_training and settings.augment.changes_mesh, mesh.faces
         if needs.vocab_size is not None:
-            is_moved = is_training and settings.augment.changes_mesh
-            tokens = self._encode(mesh) if is_moved else self.tokens(index)
+            tokens, faces = self._encode(mesh) if is_moved else (self.tokens(index), faces)
         if needs.points:
             points = condition_cloud(mesh, needs.points, random, settings.point_pool, noise)
-        return Sample(mesh_id, mesh.vertices, mesh.faces, tokens, points)
+        counts = NOTHING_SAID
+        if needs.counts:
+            row = self._rows[index]
+            counts = count(faces) if is_moved else Counts(row["n_faces"], row["n_components"])
+        return Sample(mesh_id, mesh.vertices, mesh.faces, tokens, points, counts)
 
-    def _encode(self, mesh: Mesh) -> NDArray[np.int32]:
+    def _encode(self, mesh: Mesh) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
+        """Tokens, and the faces (F, 3) that they stand for."""
         encoded = build_tokenizer(self.config.tokenizer).encode(mesh.vertices.astype(np.float64), mesh.faces)
         tokens = np.asarray(encoded.tokens, dtype=np.int32)
         limit = self.config.max_tokens
         if limit is not None and len(tokens) > limit:
             raise _SampleError(SampleFailure.TOO_LONG, f"{len(tokens)} tokens")
-        return tokens
+        return tokens, np.asarray(encoded.faces)
 
     def _member(self, index: int, name: str) -> NDArray[Any]:
         row = self._rows[index]
@@ -196,6 +201,11 @@ class ShardDataset(Dataset[Prepared | Failed]):
         for descriptor in self._descriptors.values():
             os.close(descriptor)
         self._descriptors.clear()
+
+
+def count(faces: NDArray[np.integer]) -> Counts:
+    """What a mesh of these faces (F, 3) has."""
+    return Counts(len(faces), int(tokenizer_rs.edge_components(faces).max(initial=-1)) + 1)
 
 
 class _SampleError(Exception):

@@ -21,7 +21,7 @@ import polars as pl
 import torch
 from numpy.typing import NDArray
 
-from model.systems import Draft, GeneratedRow, Generator, RowRequest, Sampling
+from model.systems import Counts, Draft, GeneratedRow, Generator, RowRequest, Sampling
 from training.checkpoints import load_draft, load_generator, weights_digest
 from training.conditions import Condition, MeshCondition
 from training.config import ExperimentConfig
@@ -71,6 +71,8 @@ def generate_meshes(
     is_compiled: bool = False,
     draft: Draft | None = None,
     guidance: float = 1.0,
+    n_faces: int | None = None,
+    n_components: int | None = None,
     on_progress: Callable[[int, int], None] | None = None,
 ) -> pl.DataFrame:
     """Generate one mesh per condition into `out`; the rows of generated.parquet, in the order given.
@@ -80,10 +82,11 @@ def generate_meshes(
     the system can, the next takes the place of one that is finished. `constrained` is the configuration's
     `generation.constrained` by default. What `max_seconds` (of one mesh) stops depends on the machine.
     `is_compiled` pays on a GPU, after minutes. With a `draft` (`training.checkpoints.load_draft`) the meshes
-    are other ones of the same distribution. `guidance` above 1 goes further towards the texts. `on_progress`
+    are other ones of the same distribution. `guidance` above 1 goes further towards the texts. Where the
+    network reads counts, `n_faces` and `n_components` are what each mesh should have, about. `on_progress`
     gets the conditions done and their number.
     Raises ValueError where two conditions have the same name and uri, `max_tokens` exceeds the model's or the
-    draft's, the draft does not fit, or a text is given to a system that reads none.
+    draft's, the draft does not fit, or a text or a count is given to a network that reads none.
     """
     if len({(condition.name, condition.uri) for condition in conditions}) != len(conditions):
         raise ValueError("two conditions have the same name and uri; give each mesh once")
@@ -93,6 +96,7 @@ def generate_meshes(
         raise ValueError(f"{config.system} knows no longest sequence; give max_tokens")
     sampling = Sampling(seed, temperature, longest, top_k, top_p, is_constrained, max_seconds, guidance)
     encode = _text_reader(generator, config, conditions)
+    counts = _said_counts(generator, n_faces, n_components)
     weights = weights_digest(generator.networks)
     if draft is not None:
         weights += f" after {draft.n_tokens} of {weights_digest(draft.generator.networks)}"
@@ -126,7 +130,7 @@ def generate_meshes(
     def requests() -> Iterator[RowRequest]:
         for i, condition in enumerate(conditions):
             mesh, code = _read(condition)
-            fingerprints.append(_fingerprint(condition, mesh, weights, config, sampling, i))
+            fingerprints.append(_fingerprint(condition, mesh, weights, config, sampling, i, counts))
             if fingerprints[i] in table.rows:
                 count()
             elif mesh is None:
@@ -137,7 +141,7 @@ def generate_meshes(
                 except NoSurfaceError:
                     keep(i, None)
                 else:
-                    yield RowRequest(i, cloud, encode(condition))
+                    yield RowRequest(i, cloud, encode(condition), counts)
 
     for i, result in generator.generate_each(requests(), sampling, batch_size, is_compiled, draft):
         keep(i, result)
@@ -183,6 +187,20 @@ def _cloud(
     )
 
 
+def _said_counts(generator: Generator, n_faces: int | None, n_components: int | None) -> Counts:
+    """What is said of every mesh. Raises ValueError."""
+    said = {"n_faces": n_faces, "n_components": n_components}
+    if wrong := [f"{name} is {count}" for name, count in said.items() if count is not None and count < 1]:
+        raise ValueError(f"{', '.join(wrong)}; give at least 1, or leave it out")
+    counts = Counts(n_faces or 0, n_components or 0)
+    if any(counts) and not generator.needs.counts:
+        raise ValueError(
+            "this run reads no counts of faces or components; leave them out, or train with "
+            "model.count_condition=true"
+        )
+    return counts
+
+
 def _text_reader(
     generator: Generator, config: ExperimentConfig, conditions: Sequence[MeshCondition]
 ) -> Callable[[MeshCondition], torch.Tensor | None]:
@@ -220,6 +238,7 @@ def _fingerprint(
     config: ExperimentConfig,
     sampling: Sampling,
     position: int,
+    counts: Counts,
 ) -> str:
     settings = [
         GENERATION_VERSION,
@@ -232,6 +251,8 @@ def _fingerprint(
     ]
     if condition.text is not None:
         settings.append([condition.text, sampling.guidance])
+    if any(counts):
+        settings.append(counts._asdict())
     digest = hashlib.sha256(json.dumps(settings, sort_keys=True).encode())
     if mesh is not None:
         digest.update(np.ascontiguousarray(mesh.vertices, dtype=np.float64).tobytes())

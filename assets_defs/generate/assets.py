@@ -28,6 +28,8 @@ class GenerateConfig(dg.Config):
     top_p: float | None = 0.95
     max_tokens: int | None = Field(default=None, description="Longest sequence; null: the model's limit.")
     batch_size: int = Field(default=8, ge=1, description="Meshes that are written at once.")
+    faces: int | None = Field(default=None, description="About so many, if the run reads counts.")
+    components: int | None = Field(default=None, description="Likewise.")
     draft: str = Field(default="", description="Run below the runs folder that guesses tokens ahead.")
     draft_tokens: int | None = Field(default=None, description="Tokens it guesses at a time.")
 
@@ -72,6 +74,8 @@ def generations(
                 top_p=config.top_p,
                 max_tokens=config.max_tokens,
                 batch_size=config.batch_size,
+                n_faces=config.faces,
+                n_components=config.components,
                 on_progress=lambda done, total, seed=seed: context.log.info(
                     f"generated {done} of {total} meshes with seed {seed}"
                 ),

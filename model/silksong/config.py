@@ -93,6 +93,19 @@ class SilksongConfig(BaseModel):
         description="in training on CUDA: one sequence after the other, or all at once under a document mask "
         "(FlexAttention); elsewhere always rows; the same result up to rounding",
     )
+    # Both are named only where they say something, as in configurations and fingerprints of before.
+    count_condition: bool = Field(
+        default=False,
+        exclude_if=lambda value: value is False,
+        description="also condition on the numbers of faces and of connected components",
+    )
+    count_drop: float = Field(
+        default=0.2,
+        ge=0,
+        lt=1,
+        exclude_if=lambda value: value == 0.2,
+        description="how often each of them is left unsaid in training",
+    )
 
     @model_validator(mode="after")
     def _checked(self) -> Self:

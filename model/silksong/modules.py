@@ -28,6 +28,7 @@ from model.layers.point_encoder import PointEncoder
 from model.layers.slots import Places, SlotCache
 from model.silksong import generate as generation
 from model.silksong.config import SilksongConfig
+from model.silksong.counts import CountEmbedding
 from model.silksong.loss import PADDING, chunked_cross_entropy, labels_of
 
 KINDS = ("in_layer_one", "in_layer_zero", "between_layers", "block", "offset")
@@ -95,6 +96,8 @@ class SilksongModel(nn.Module):
         self.final_norm = nn.LayerNorm(config.width)
         self.head = nn.Linear(config.width, config.vocab_size + 2)
         self._initialize_embeddings()
+        # Last, so that it takes no random numbers from the others.
+        self.counts = CountEmbedding(config.context_width) if config.count_condition else None
 
     def _initialize_embeddings(self) -> None:
         std = 1.0 if self.config.initialization == "reference" else 0.02
@@ -119,16 +122,23 @@ class SilksongModel(nn.Module):
         """The decoder's blocks, first to last."""
         return [block for block in self.blocks if isinstance(block, DecoderBlock)]
 
-    def condition(self, points_BP6: Tensor) -> Tensor:
+    def condition(self, points_BP6: Tensor, counts_B2: Tensor | None = None) -> Tensor:
         """Encode points with unit normals (B, P, 6) to the condition (B, 1 + latents, C).
 
+        Args:
+            counts_B2: faces and components of the mesh to come, int64, 0 for unsaid; ``None`` says nothing.
+
         Raises:
+            ValueError: there are counts, and the model reads none.
             FloatingPointError: the result has a NaN.
         """
         rows_BSW = self.encoder(points_BP6)
-        condition_BSC = torch.cat(
-            [self.global_projection(rows_BSW[:, :1]), self.latent_projection(rows_BSW[:, 1:])], dim=1
-        )
+        global_B1C = self.global_projection(rows_BSW[:, :1])
+        if counts_B2 is not None:
+            if self.counts is None:
+                raise ValueError("the model reads no counts; train one with count_condition, or say none")
+            global_B1C = global_B1C + self.counts(counts_B2).unsqueeze(1).to(global_B1C.dtype)
+        condition_BSC = torch.cat([global_B1C, self.latent_projection(rows_BSW[:, 1:])], dim=1)
         if bool(condition_BSC.isnan().any()):
             raise FloatingPointError(
                 "the shape condition has NaN; look at the points or at the encoder's weights"

@@ -93,9 +93,14 @@ def reference_name(name: str) -> str:
     raise KeyError(f"no reference key for {name}")
 
 
+def _is_known(name: str) -> bool:
+    """Whether the reference has this parameter of ours: it has no condition on counts."""
+    return not name.startswith("counts.")
+
+
 def reference_state_dict(model: SilksongModel) -> dict[str, Tensor]:
-    """Parameters under their reference keys (not copied), and the carried tensors."""
-    used = {reference_name(name): tensor for name, tensor in model.state_dict().items()}
+    """Parameters under their reference keys (not copied), and the carried tensors; no vectors of counts."""
+    used = {reference_name(name): tensor for name, tensor in model.state_dict().items() if _is_known(name)}
     return {**used, **model.carried}
 
 
@@ -120,11 +125,13 @@ def load_reference(
     tensors = read_weights(path_or_state_dict)
     with torch.device("meta"):
         model = SilksongModel(SilksongConfig.parse(config))
-    expected = {reference_name(name): (name, tensor.shape) for name, tensor in model.state_dict().items()}
+    own_shapes = {name: tensor.shape for name, tensor in model.state_dict().items()}
+    expected = {reference_name(name): (name, own_shapes[name]) for name in own_shapes if _is_known(name)}
     carried = {key: tensor.clone() for key, tensor in tensors.items() if key.startswith(_UNUSED_PREFIXES)}
     shapes = {key: shape for key, (_, shape) in expected.items()}
     check_weights({key: tensor for key, tensor in tensors.items() if key not in carried}, shapes, strict)
     own = {name: tensors[key].to(torch.float32, copy=True) for key, (name, _) in expected.items()}
+    own |= {name: torch.zeros(shape) for name, shape in own_shapes.items() if not _is_known(name)}
     model.load_state_dict(own, assign=True)
     model.carried = carried
     return model

@@ -6,10 +6,12 @@ from functools import partial
 from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
 from model.silksong.config import SilksongConfig
+from model.silksong.counts import left_out
 from model.silksong.decoding import Choice
 from model.silksong.flops import flops_per_token
 from model.silksong.generate import stream_rows
@@ -18,6 +20,7 @@ from model.silksong.reference import load_reference
 from model.silksong.rows import Request
 from model.silksong.writers import DraftModel
 from model.systems import (
+    NOTHING_SAID,
     Batch,
     Draft,
     GeneratedRow,
@@ -39,8 +42,13 @@ class DecoderStage(Stage[SilksongConfig, SilksongModel]):
     name = "decoder"
 
     def needs(self, config: SilksongConfig) -> Needs:
-        """Tokens of the run's tokenizer, and a cloud."""
-        return Needs(vocab_size=config.vocab_size, max_tokens=config.max_tokens, points=config.encoder.points)
+        """Tokens of the run's tokenizer, a cloud, and where it is conditioned on them, the counts."""
+        return Needs(
+            vocab_size=config.vocab_size,
+            max_tokens=config.max_tokens,
+            points=config.encoder.points,
+            counts=config.count_condition,
+        )
 
     def build(self, config: SilksongConfig) -> SilksongModel:
         """Random weights."""
@@ -51,14 +59,20 @@ class DecoderStage(Stage[SilksongConfig, SilksongModel]):
         return load_reference(path, config)
 
     def prepare(self, sample: Sample, config: SilksongConfig) -> dict[str, NDArray[Any]]:
-        """`tokens` (n,) and `points` (P, 6)."""
+        """`tokens` (n,), `points` (P, 6), and with `count_condition` `counts` (2,)."""
         assert sample.tokens is not None  # `needs` asks for both
         assert sample.points is not None
-        return {"tokens": sample.tokens, "points": sample.points}
+        prepared = {"tokens": sample.tokens, "points": sample.points}
+        if config.count_condition:
+            prepared["counts"] = np.array(sample.counts, dtype=np.int64)
+        return prepared
 
     def loss_sum(self, network: SilksongModel, batch: Batch, earlier: Networks) -> tuple[Tensor, Tensor]:
-        """Negative log-likelihood of the tokens and their end."""
-        return network.token_loss_sum(batch["tokens"], network.condition(batch["points"]))
+        """Negative log-likelihood of the tokens and their end; in training some counts are left out."""
+        counts_B2 = batch.get("counts")
+        if counts_B2 is not None and network.training:
+            counts_B2 = left_out(counts_B2, network.config.count_drop)
+        return network.token_loss_sum(batch["tokens"], network.condition(batch["points"], counts_B2))
 
     def flops_per_label(self, network: SilksongModel, mean_length: float) -> float:
         """The decoder's of each token, which attends to half of its row and to the condition; and a share of
@@ -71,7 +85,10 @@ class SilksongGenerator(Generator):
 
     def __init__(self, network: SilksongModel, tokenizer: Tokenizer) -> None:
         self.network, self.tokenizer = network, tokenizer
-        self.needs = Needs(max_tokens=network.config.max_tokens, points=network.config.encoder.points)
+        config = network.config
+        self.needs = Needs(
+            max_tokens=config.max_tokens, points=config.encoder.points, counts=config.count_condition
+        )
         self.vocab_size = network.config.vocab_size
         self.networks = {DecoderStage.name: network}
 
@@ -99,8 +116,9 @@ class SilksongGenerator(Generator):
     ) -> Iterator[tuple[int, GeneratedRow]]:
         """Write one row per cloud; a row's slot goes to the next request when it ends.
 
-        A draft sees the first points of the cloud, as many as it was trained with.
-        Raises ValueError where the draft is of another system or vocabulary, or sees more points.
+        A draft sees the first points of the cloud, as many as it was trained with, and the counts if it reads
+        them. Raises ValueError where the draft is of another system or vocabulary or sees more points, and
+        where counts are said to a network that reads none.
         """
         guessing = None if draft is None else self._draft_generator(draft)
         return stream_rows(
@@ -131,13 +149,18 @@ class SilksongGenerator(Generator):
         if guessing is None or request.points is None:
             return Request(request.index, condition_SC)
         fewer = replace(request, points=request.points[: guessing.needs.points])
+        if not guessing.needs.counts:
+            fewer = replace(fewer, counts=NOTHING_SAID)
         return Request(request.index, condition_SC, draft_condition=guessing._condition(fewer))
 
     def _condition(self, request: RowRequest) -> Tensor:
         """Of one cloud by itself, so that rounding does not depend on others. Raises ValueError without."""
         if request.points is None:
             raise ValueError(f"give a cloud of points for row {request.index}")
-        return self.network.condition(request.points.unsqueeze(0))[0]
+        counts_12 = None
+        if any(request.counts):
+            counts_12 = torch.tensor([request.counts], device=request.points.device)
+        return self.network.condition(request.points.unsqueeze(0), counts_12)[0]
 
     def decode(
         self, tokens: NDArray[np.int32], constrained: bool
