@@ -51,12 +51,23 @@ class Position:
 
 
 def build_module(config: ExperimentConfig) -> nn.Module:
-    """The network that `config` describes, with seeded random weights or its initial weights."""
+    """The network that `config` trains, with seeded random weights or its initial weights.
+
+    Raises ConfigError where it cannot do what is asked.
+    """
     stage = config.training_stage
     if config.initial_weights is not None:
-        return stage.load_reference(str(config.initial_weights), config.model)
-    torch.manual_seed(config.seed)
-    return stage.build(config.model)
+        network = stage.load_reference(str(config.initial_weights), config.model)
+    else:
+        torch.manual_seed(config.seed)
+        network = stage.build(config.model)
+    if config.recompute_activations:
+        if not hasattr(network, "recompute_activations"):
+            raise ConfigError(
+                f"recompute_activations: {config.system}'s stage {stage.name} cannot; set it to false"
+            )
+        network.recompute_activations = True
+    return network
 
 
 def load_network(run: Path, raw_weights: bool = False) -> tuple[nn.Module, ExperimentConfig]:

@@ -81,6 +81,10 @@ class ExperimentConfig(Settings):
     )
     gradient_clip: float = Field(default=1.0, gt=0, description="Largest global L2 norm of the gradient.")
     mixed_precision: Literal["no", "bf16", "fp16"] = "bf16"
+    recompute_activations: bool = Field(
+        default=False,
+        description="Keep less of the forward pass in memory, and compute it again; same result.",
+    )
     peak_tflops: float | None = Field(
         default=None,
         gt=0,
@@ -195,6 +199,7 @@ MAY_CHANGE_ON_RESUME = frozenset(
         "parallel",
         "peak_tflops",
         "processes",
+        "recompute_activations",
         "samples_every",
         "samples_meshes",
         "threads",

@@ -19,7 +19,7 @@ from assets_defs.resources import DataSetResource
 from tests.assets_defs.browser import needs_browser, opened, picture_of_failure, web_ui
 from tests.assets_defs.tiny import TINY_MODEL, as_config, launch, wait_for_end, write_three_meshes
 
-GROUPS = ["ingest", "tokenize", "curate", "train", "evaluate"]
+GROUPS = ["ingest", "tokenize", "curate", "train", "generate", "evaluate"]
 
 pytestmark = needs_browser
 playwright = pytest.importorskip("playwright.sync_api")
@@ -83,7 +83,7 @@ def screenshots(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_the_lineage(page: "playwright.Page", base: str, screenshots: Path) -> None:
     expanded = "%2C".join(f"global%40global%3A{group}" for group in GROUPS)
-    page.set_viewport_size({"width": 1800, "height": 600})
+    page.set_viewport_size({"width": 2200, "height": 700})
     page.goto(f"{base}/asset-groups?expanded={expanded}")
     for key in defs.resolve_asset_graph().get_all_asset_keys():
         page.get_by_text(key.to_user_string(), exact=True).first.wait_for()

@@ -3,6 +3,8 @@ from pathlib import Path
 import pytest
 
 from model.silksong import SilksongConfig
+from tests.training.conftest import TINY
+from training.checkpoints import build_module
 from training.config import EXPERIMENTS, ConfigError, differences, dump_config, load_config, parse_config
 
 REPOSITORY = Path(__file__).parents[2]
@@ -88,3 +90,12 @@ def test_a_folder_does_not_hide_the_experiment_of_its_name(
     (tmp_path / "demo").mkdir()
     monkeypatch.chdir(tmp_path)
     assert load_config("demo") == load_config(EXPERIMENTS / "demo.yaml")
+
+
+def test_activations_are_recomputed_where_the_network_can() -> None:
+    silksong = parse_config({**TINY, "recompute_activations": True})
+    assert build_module(silksong).recompute_activations is True
+    assert build_module(parse_config(TINY)).recompute_activations is False
+    meshgpt = load_config("meshgpt-autoencoder", ["recompute_activations=true"])
+    with pytest.raises(ConfigError, match="stage autoencoder cannot"):
+        build_module(meshgpt)
