@@ -27,16 +27,37 @@ def demo_sources(folder: Path | None) -> list[str]:
     return ["builtin:"]
 
 
+def train_demo(data: Path, out: Path) -> Path:
+    """Train below `out`, or go on with what is begun there; the folder of the run.
+
+    A run that was begun of other data or by another version of the software keeps its folder, and the new
+    one gets the next number. Raises RuntimeError where training fails.
+    """
+    from training.checkpoints import OtherRunError
+
+    number = 1
+    while True:
+        run = out / ("run" if number == 1 else f"run-{number}")
+        try:
+            code = training_commands.train(EXPERIMENT, [], data=data, run=run, resume=run.exists())
+        except OtherRunError as error:
+            console.print(f"left as it is: {error}", soft_wrap=True)
+            number += 1
+        else:
+            break
+    if code != 0:
+        raise RuntimeError(f"training ended with exit code {code}; its log is {run}/log.txt")
+    return run
+
+
 def run_demo(folder: Path | None, out: Path) -> None:
     """Curate, train, evaluate; end with what was made and where to look."""
     sources = demo_sources(folder)
-    data, run, evaluation = out / "data", out / "run", out / "evaluation"
+    data, evaluation = out / "data", out / "evaluation"
     console.rule(f"1 of 3: curate {' '.join(sources)}")
     report = commands.curate(sources, data)
     console.rule("2 of 3: train a small Mesh Silksong model")
-    code = training_commands.train(EXPERIMENT, [], data=data, run=run, resume=run.exists())
-    if code != 0:
-        raise RuntimeError(f"training ended with exit code {code}; its log is {run}/log.txt")
+    run = train_demo(data, out)
     console.rule("3 of 3: generate from held-out meshes and evaluate")
     training_commands.evaluate(
         run,

@@ -665,7 +665,7 @@ def crossing_faces(vertices: ArrayLike, faces: ArrayLike, max_pairs: int) -> NDA
     Contacts are no crossings: common corners and edges, faces that touch, faces of one plane that overlap.
     Positions are rounded to 2^19 steps along the longest side of the bounding box; on that grid the answer is
     exact (orientation predicates of Guigue and Devillers, 2003). None where more than `max_pairs` pairs of
-    faces have bounding boxes that overlap.
+    faces have bounding boxes that overlap by more than their borders: only such pairs can cross.
     """
 
 @type_check_only

@@ -36,6 +36,10 @@ class RunError(RuntimeError):
     """A run folder cannot be used as asked; the message says what is there and what to do."""
 
 
+class OtherRunError(RunError):
+    """A run folder belongs to a run of another configuration or data set version."""
+
+
 @dataclass
 class Position:
     """Where a run stands: all of its state beside weights and optimiser."""

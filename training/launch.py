@@ -21,7 +21,14 @@ from types import FrameType
 from typing import Any, NoReturn
 
 from pipelines.storage import DataFolder, atomic_path, file_sha256, write_bytes, write_json
-from training.checkpoints import WEIGHTS, RunError, newest_checkpoint, run_config, weights_file
+from training.checkpoints import (
+    WEIGHTS,
+    OtherRunError,
+    RunError,
+    newest_checkpoint,
+    run_config,
+    weights_file,
+)
 from training.config import ExperimentConfig, differences, dump_config, flatten, load_config
 from training.data import DataError, ShardDataset, with_tokenizer_of
 from training.lifetime import stop_group
@@ -197,7 +204,7 @@ def _check_same_run(config: ExperimentConfig, description: dict[str, Any], run: 
         changed.append(f"data: {before.get('data_version')} -> {description['data_version']}")
     if changed:
         at = newest_checkpoint(run)
-        raise RunError(
+        raise OtherRunError(
             f"{run} ({at.name if at else 'no checkpoint yet'}) was begun with another configuration: "
             f"{'; '.join(changed)}. Give the same, or a new folder"
         )

@@ -28,7 +28,7 @@ from pipelines.storage import ARRAY_ROWS_PER_GROUP, DataFolder, ShardKey, finger
 from pipelines.tables import Descriptors, polars_schema, validate
 from pipelines.workers import Failed, Ok, map_capped
 
-VERSION = 3
+VERSION = 4
 DESCRIPTORS = "descriptors"
 """Folder of the tables, and `stage` where one is asked for."""
 _ARRAYS = {"descriptor": pa.uint16(), "landmarks": pa.int16()}

@@ -23,7 +23,7 @@ from pipelines.storage import DataFolder, ShardKey, fingerprint, write_table
 from pipelines.tables import Quality, polars_schema, validate
 from pipelines.worker_process import Failed
 
-VERSION = 3
+VERSION = 4
 _FORMATS_WITH_FLAGS = frozenset({"glb", "gltf"})
 """Only of these the file is read again."""
 

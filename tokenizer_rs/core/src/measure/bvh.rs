@@ -38,9 +38,12 @@ impl Aabb {
         }
     }
 
-    /// Whether the boxes have a point in common.
+    /// Whether the boxes have more in common than a part of their borders; a flat box must lie inside the other.
     pub fn overlaps(&self, other: &Self) -> bool {
-        (0..3).all(|axis| self.low[axis] <= other.high[axis] && other.low[axis] <= self.high[axis])
+        // All six at once: which of them fails first cannot be predicted.
+        (0..3).fold(true, |all, axis| {
+            all & (self.low[axis] < other.high[axis]) & (other.low[axis] < self.high[axis])
+        })
     }
 
     /// Length of each side.
@@ -163,24 +166,24 @@ impl Bvh {
     ///
     /// `boxes` are those that the tree was built over.
     pub fn overlapping_pairs(&self, boxes: &[Aabb], mut visit: impl FnMut(u32, u32) -> bool) {
-        let mut stack = vec![(0_u32, 0_u32)];
+        let do_overlap = |&(first, second): &(u32, u32)| {
+            let bounds = |at: u32| &self.nodes[at as usize].bounds;
+            bounds(first).overlaps(bounds(second))
+        };
+        let mut stack: Vec<(u32, u32)> = Vec::new();
+        stack.extend((!self.nodes.is_empty()).then_some((0, 0)));
         while let Some((first, second)) = stack.pop() {
-            let (Some(a), Some(b)) = (
-                self.nodes.get(first as usize),
-                self.nodes.get(second as usize),
-            ) else {
-                return;
-            };
-            if !a.bounds.overlaps(&b.bounds) {
-                continue;
-            }
+            let (a, b) = (&self.nodes[first as usize], &self.nodes[second as usize]);
             if first == second && a.n_items == 0 {
                 let children = (first + 1, a.start);
-                stack.extend([(children.0, children.0), children, (children.1, children.1)]);
+                let pairs = [(children.0, children.0), children, (children.1, children.1)];
+                stack.extend(pairs.into_iter().filter(do_overlap));
             } else if a.n_items == 0 && (b.n_items > 0 || second < first) {
-                stack.extend([(first + 1, second), (a.start, second)]);
+                let pairs = [(first + 1, second), (a.start, second)];
+                stack.extend(pairs.into_iter().filter(do_overlap));
             } else if b.n_items == 0 {
-                stack.extend([(first, second + 1), (first, b.start)]);
+                let pairs = [(first, second + 1), (first, b.start)];
+                stack.extend(pairs.into_iter().filter(do_overlap));
             } else {
                 for (i, &f) in self.leaf(a).iter().enumerate() {
                     let others = if first == second {
@@ -258,7 +261,7 @@ mod tests {
             let y = f64::from(i * 104_729 % 97);
             Aabb {
                 low: [x, y, 0.0],
-                high: [x + 5.0, y + 5.0, 0.0],
+                high: [x + 5.0, y + 5.0, f64::from(i % 3)],
             }
         };
         let boxes: Vec<Aabb> = (0..200).map(at).collect();

@@ -22,21 +22,9 @@ const BITS: u32 = 11;
 pub fn canonical_triangles(mesh: &TriangleMesh, mirror_images: bool) -> Result<Vec<[u64; 3]>> {
     mesh.check()?;
     let (cells, faces) = cells_and_faces(mesh);
-    let mut mixed = vec![0; cells.len()];
-    let of_pose = |pose: &Pose| -> u64 {
-        for (mixed, cell) in mixed.iter_mut().zip(&cells) {
-            *mixed = mix(pose.code(cell));
-        }
-        faces.iter().fold(0, |sum: u64, face| {
-            let [a, b, c] = face.map(|v| mixed[v as usize]);
-            sum.wrapping_add(mix(a.wrapping_add(b).wrapping_add(c)))
-        })
-    };
     let poses = poses(mirror_images);
-    let mut hashes: Vec<u64> = Vec::with_capacity(poses.len());
-    hashes.extend(poses.iter().map(of_pose));
-    let best = (0..poses.len()).min_by_key(|&i| hashes[i]).unwrap_or(0);
-    let codes: Vec<u64> = cells.iter().map(|cell| poses[best].code(cell)).collect();
+    let pose = &poses[selected(&poses, &cells, &faces)];
+    let codes: Vec<u64> = cells.iter().map(|cell| pose.code(cell)).collect();
     let mut triangles: Vec<[u64; 3]> = (faces.iter())
         .map(|face| {
             let mut corners = face.map(|v| codes[v as usize]);
@@ -46,6 +34,41 @@ pub fn canonical_triangles(mesh: &TriangleMesh, mirror_images: bool) -> Result<V
         .collect();
     triangles.sort_unstable();
     Ok(triangles)
+}
+
+/// Number of the pose with the least hash of the corners and, where such hashes tie, of the faces as well.
+fn selected(poses: &[Pose], cells: &[[i32; 3]], faces: &[Face]) -> usize {
+    // Few meshes are so alike in two poses that their corners do not tell them apart.
+    let mut n_corners = vec![0_u64; cells.len()];
+    for &v in faces.as_flattened() {
+        n_corners[v as usize] += 1;
+    }
+    let of_corners = |pose: &Pose| {
+        (cells.iter().zip(&n_corners)).fold(0_u64, |sum, (cell, n)| {
+            sum.wrapping_add(mix(n << (3 * BITS) | pose.code(cell)))
+        })
+    };
+    let mut mixed = vec![0; cells.len()];
+    let mut of_faces = |pose: &Pose| {
+        for (mixed, cell) in mixed.iter_mut().zip(cells) {
+            *mixed = mix(pose.code(cell));
+        }
+        faces.iter().fold(0_u64, |sum, face| {
+            let [a, b, c] = face.map(|v| mixed[v as usize]);
+            sum.wrapping_add(mix(a.wrapping_add(b).wrapping_add(c)))
+        })
+    };
+    let hashes: Vec<u64> = poses.iter().map(of_corners).collect();
+    let least = hashes.iter().min();
+    let tied: Vec<usize> = (0..poses.len())
+        .filter(|&i| Some(&hashes[i]) == least)
+        .collect();
+    match tied[..] {
+        [only] => only,
+        _ => (tied.into_iter())
+            .min_by_key(|&i| of_faces(&poses[i]))
+            .unwrap_or(0),
+    }
 }
 
 /// Distinct cells of the corners, from `-GRID / 2` to `GRID / 2`, and faces that name them.

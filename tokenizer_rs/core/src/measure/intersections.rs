@@ -10,7 +10,7 @@ type Point = [i64; 3];
 type Triangle = [Point; 3];
 
 /// Which faces (F,) cross another one; nothing where more than `max_pairs` pairs of faces have boxes that
-/// overlap.
+/// overlap by more than their borders: only such pairs can cross.
 ///
 /// Two faces cross where they have a segment of some length in common that lies inside one of them and runs
 /// through the other: each has corners on both sides of the other's plane. Contacts do not count: a common
@@ -243,9 +243,10 @@ mod tests {
             faces: vec![[0, 1, 2], [3, 4, 5], [0, 1, 2]],
         };
         assert_eq!(
-            crossing_faces(&mesh, 3).unwrap(),
-            Some(vec![true, true, true])
+            crossing_faces(&mesh, 2).unwrap(),
+            Some(vec![true, true, true]),
+            "the two in one plane are no pair"
         );
-        assert_eq!(crossing_faces(&mesh, 2).unwrap(), None);
+        assert_eq!(crossing_faces(&mesh, 1).unwrap(), None);
     }
 }

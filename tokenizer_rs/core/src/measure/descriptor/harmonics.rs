@@ -9,13 +9,16 @@ const ROWS: usize = DEGREES * (DEGREES + 1) / 2;
 /// So many directions go through the recursion side by side, for the processor's vector registers.
 const LANES: usize = 8;
 
+/// So many blocks of lanes are added one after the other to a sum before it is stored.
+const BLOCKS: usize = 2;
+
 type Lanes = [f64; LANES];
 
-/// A unit vector with a weight in each of two distributions.
+/// A unit vector with a weight in each of some distributions.
 #[derive(Debug, Clone, Copy)]
-pub struct Direction {
+pub struct Direction<const N: usize> {
     pub vector: [f64; 3],
-    pub weights: [f64; 2],
+    pub weights: [f64; N],
 }
 
 /// Coefficients of one distribution: real and imaginary parts.
@@ -54,23 +57,44 @@ impl Coefficients {
     }
 }
 
-/// Coefficients of both distributions, by Legendre's recursion over the degrees.
-pub fn coefficients(directions: &[Direction]) -> [Coefficients; 2] {
-    let recursion = Recursion::new();
-    let mut sums = [[[[0.0; LANES]; 2]; ROWS]; 2];
-    for block in directions.chunks(LANES) {
-        let lanes = |value: fn(&Direction) -> f64| -> Lanes {
-            std::array::from_fn(|lane| block.get(lane).map_or(0.0, value))
-        };
-        let vectors = [
-            lanes(|d| d.vector[0]),
-            lanes(|d| d.vector[1]),
-            lanes(|d| d.vector[2]),
-        ];
-        let weights = [lanes(|d| d.weights[0]), lanes(|d| d.weights[1])];
-        add_block(&recursion, &vectors, &weights, &mut sums);
-    }
+/// Coefficients of each distribution, by Legendre's recursion over the degrees.
+///
+/// The wider registers of newer processors are used where there are any. They change no bit: every lane is a sum of
+/// its own, and no product is fused with its sum.
+pub fn coefficients<const N: usize>(directions: &[Direction<N>]) -> [Coefficients; N] {
+    let sums = pulp::Arch::new().dispatch(LaneSummation(directions));
     sums.map(|rows| Coefficients(rows.map(|parts| parts.map(|lanes| lanes.iter().sum()))))
+}
+
+/// Real and imaginary parts of a distribution's coefficients, lane by lane.
+type LaneSums = [[Lanes; 2]; ROWS];
+
+/// What is compiled for each kind of processor, with all that it calls.
+struct LaneSummation<'a, const N: usize>(&'a [Direction<N>]);
+
+impl<const N: usize> pulp::WithSimd for LaneSummation<'_, N> {
+    type Output = [LaneSums; N];
+
+    #[inline(always)]
+    fn with_simd<S: pulp::Simd>(self, _: S) -> Self::Output {
+        let recursion = Recursion::new();
+        let mut sums = [[[[0.0; LANES]; 2]; ROWS]; N];
+        for directions in self.0.chunks(BLOCKS * LANES) {
+            let mut vectors = [[[0.0; LANES]; BLOCKS]; 3];
+            let mut weights = [[[0.0; LANES]; BLOCKS]; N];
+            for (i, direction) in directions.iter().enumerate() {
+                let (block, lane) = (i / LANES, i % LANES);
+                for axis in 0..3 {
+                    vectors[axis][block][lane] = direction.vector[axis];
+                }
+                for distribution in 0..N {
+                    weights[distribution][block][lane] = direction.weights[distribution];
+                }
+            }
+            add_blocks(&recursion, &vectors, &weights, &mut sums);
+        }
+        sums
+    }
 }
 
 fn row(degree: usize, order: usize) -> usize {
@@ -108,47 +132,51 @@ impl Recursion {
     }
 }
 
-fn add_block(
+#[inline(always)]
+fn add_blocks<const N: usize>(
     recursion: &Recursion,
-    [x, y, z]: &[Lanes; 3],
-    weights: &[Lanes; 2],
-    sums: &mut [[[Lanes; 2]; ROWS]; 2],
+    [x, y, z]: &[[Lanes; BLOCKS]; 3],
+    weights: &[[Lanes; BLOCKS]; N],
+    sums: &mut [LaneSums; N],
 ) {
     // Powers of x + iy, the harmonics' part along the equator, with each weight: all degrees of an order share it.
-    let mut powers = weights.map(|weight| [weight, [0.0; LANES]]);
+    let mut powers = weights.map(|weight| [weight, [[0.0; LANES]; BLOCKS]]);
     for order in 0..DEGREES {
-        let mut before = [0.0; LANES];
-        let mut legendre = [recursion.diagonal[order]; LANES];
+        let mut before = [[0.0; LANES]; BLOCKS];
+        let mut legendre = [[recursion.diagonal[order]; LANES]; BLOCKS];
         for degree in order..DEGREES {
             let row = row(degree, order);
-            for distribution in 0..2 {
-                for part in 0..2 {
-                    let (sum, power) = (
-                        &mut sums[distribution][row][part],
-                        &powers[distribution][part],
-                    );
+            for (sums, powers) in sums.iter_mut().zip(&powers) {
+                for (sum, power) in sums[row].iter_mut().zip(powers) {
                     for lane in 0..LANES {
-                        sum[lane] += power[lane] * legendre[lane];
+                        let mut total = sum[lane];
+                        for block in 0..BLOCKS {
+                            total += power[block][lane] * legendre[block][lane];
+                        }
+                        sum[lane] = total;
                     }
                 }
             }
             if degree + 1 < DEGREES {
-                let (rise, fall) = (
-                    recursion.rise[degree + 1][order],
-                    recursion.fall[degree + 1][order],
-                );
-                for lane in 0..LANES {
-                    let next = rise * (z[lane] * legendre[lane] - fall * before[lane]);
-                    before[lane] = legendre[lane];
-                    legendre[lane] = next;
+                let rise = recursion.rise[degree + 1][order];
+                let fall = recursion.fall[degree + 1][order];
+                for block in 0..BLOCKS {
+                    for lane in 0..LANES {
+                        let now = legendre[block][lane];
+                        let next = rise * (z[block][lane] * now - fall * before[block][lane]);
+                        before[block][lane] = now;
+                        legendre[block][lane] = next;
+                    }
                 }
             }
         }
         for [real, imaginary] in &mut powers {
-            for lane in 0..LANES {
-                let turned = real[lane] * x[lane] - imaginary[lane] * y[lane];
-                imaginary[lane] = real[lane] * y[lane] + imaginary[lane] * x[lane];
-                real[lane] = turned;
+            for block in 0..BLOCKS {
+                for lane in 0..LANES {
+                    let (re, im) = (real[block][lane], imaginary[block][lane]);
+                    real[block][lane] = re * x[block][lane] - im * y[block][lane];
+                    imaginary[block][lane] = re * y[block][lane] + im * x[block][lane];
+                }
             }
         }
     }
@@ -158,7 +186,7 @@ fn add_block(
 mod tests {
     use super::*;
 
-    fn direction(vector: [f64; 3], weight: f64) -> Direction {
+    fn direction(vector: [f64; 3], weight: f64) -> Direction<2> {
         Direction {
             vector,
             weights: [weight, 2.0 * weight],
@@ -198,7 +226,7 @@ mod tests {
 
     #[test]
     fn blocks_do_not_matter() {
-        let many: Vec<Direction> = (0..21)
+        let many: Vec<Direction<2>> = (0..21)
             .map(|i| f64::from(i) * 0.3)
             .map(|angle| direction([angle.cos() * 0.6, angle.sin() * 0.6, 0.8], 1.0))
             .collect();

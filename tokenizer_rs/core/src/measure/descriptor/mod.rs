@@ -174,7 +174,7 @@ fn longest_side(a: [f64; 3], b: [f64; 3], c: [f64; 3]) -> (f64, [[f64; 3]; 3]) {
 /// Lengths of every degree, shell by shell; a piece is shared between the two shells around it.
 fn shell_lengths(pieces: &[Piece], radius: f64) -> Vec<f64> {
     // Pieces between the same two shells go together, so that their harmonics are summed in one loop.
-    let mut between: [Vec<Direction>; SHELLS - 1] = Default::default();
+    let mut between: [Vec<Direction<2>>; SHELLS - 1] = Default::default();
     let last = (SHELLS - 1) as f64;
     for piece in pieces {
         let distance = dot(&piece.place, &piece.place).sqrt();
@@ -197,13 +197,13 @@ fn shell_lengths(pieces: &[Piece], radius: f64) -> Vec<f64> {
 
 /// Lengths of the even degrees of the directions in which the faces look.
 fn direction_lengths(surface: &Surface) -> impl Iterator<Item = f64> {
-    let directions: Vec<Direction> = (surface.normals.iter().zip(&surface.masses))
+    let directions: Vec<Direction<1>> = (surface.normals.iter().zip(&surface.masses))
         .map(|(&vector, &mass)| Direction {
             vector,
-            weights: [mass, 0.0],
+            weights: [mass],
         })
         .collect();
-    let [sums, _] = coefficients(&directions);
+    let [sums] = coefficients(&directions);
     sums.lengths().into_iter().skip(2).step_by(2)
 }
 
