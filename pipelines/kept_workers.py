@@ -9,13 +9,13 @@ A process takes longer to start than most stages take for a hundred meshes.
 
 import os
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from multiprocessing import connection, get_context
 from typing import Any
 
-from pipelines.worker_process import Job, main_module_hidden, worker_main
+from pipelines.worker_process import BEGUN, Job, main_module_hidden, worker_main
 
 SINGLE_THREADED = {
     name: "1"
@@ -27,31 +27,45 @@ SINGLE_THREADED = {
         "POLARS_MAX_THREADS",
     )
 }
+NOTES_SIZE = 1 << 16
+"""More than the notes of the items that a worker has at a time."""
 
 
 @dataclass
 class Worker:
-    """A process, the parent's end of its pipe, and the item it works on."""
+    """A process, the parent's ends of its pipes, and the items it works on."""
 
     process: Any
     pipe: connection.Connection
+    notes: connection.Connection
+    """Where it notes when it begins an item."""
     is_ready: bool = False
     """Whether it has answered its job."""
     was_kept: bool = False
-    index: int | None = None
-    item: Any = None
+    items: list[tuple[int, bytes]] = field(default_factory=list)
+    """Sent and not answered: index and pickle of each, in the order in which it works."""
+    begun: list[float] = field(default_factory=list)
+    """When each of the first of them was begun, as far as its notes were read."""
     deadline: float = 0.0
+    """When to look whether it is late."""
 
     @property
     def is_idle(self) -> bool:
         """Whether it waits for an item."""
-        return self.is_ready and self.index is None
+        return self.is_ready and not self.items
+
+    def read_notes(self) -> None:
+        """Bring `begun` up to date."""
+        if self.notes.poll():
+            noted = os.read(self.notes.fileno(), NOTES_SIZE)
+            self.begun += [time for (time,) in BEGUN.iter_unpack(noted)]
 
     def end(self) -> None:
         """Kill the process and wait for its end."""
         self.process.kill()
         self.process.join()
         self.pipe.close()
+        self.notes.close()
 
 
 class _Kept(threading.local):
@@ -64,12 +78,15 @@ _kept = _Kept()
 
 
 @contextmanager
-def workers_kept() -> Iterator[None]:
-    """Let workers that are given back within wait for the next job; end them when it is left."""
+def workers_kept(n_ready: int = 0, imports: Sequence[str] = ()) -> Iterator[None]:
+    """Let workers that are given back within wait for the next job; end them when it is left.
+
+    So many are started at once, and load modules while the first job is still being prepared.
+    """
     if _kept.workers is not None:
         yield
         return
-    _kept.workers = []
+    _kept.workers = [_started(imports) for _ in range(n_ready)]
     try:
         yield
     finally:
@@ -103,16 +120,21 @@ def give_back(worker: Worker) -> None:
         worker.end()
 
 
-def _started() -> Worker:
+def _started(imports: Sequence[str] = ()) -> Worker:
     context = get_context("spawn")
     ours, theirs = context.Pipe()
+    notes, theirs_for_notes = context.Pipe(duplex=False)
     process = context.Process(
-        target=worker_main, args=(theirs, os.getpid()), daemon=True, name="meshloom-worker"
+        target=worker_main,
+        args=(theirs, theirs_for_notes, os.getpid(), tuple(imports)),
+        daemon=True,
+        name="meshloom-worker",
     )
     with main_module_hidden(), _environment(SINGLE_THREADED):
         process.start()
     theirs.close()
-    return Worker(process, ours)
+    theirs_for_notes.close()
+    return Worker(process, ours, notes)
 
 
 @contextmanager

@@ -6,16 +6,19 @@ Imports nothing heavy: a worker that died is replaced within a second.
 import ctypes
 import importlib
 import os
+import pickle
 import resource
 import signal
+import struct
 import sys
 import threading
 import time
 import types
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from multiprocessing.connection import Connection
+from multiprocessing.reduction import ForkingPickler
 from typing import Any, Generic, TypeVar
 
 from pipelines.reasons import Reason
@@ -24,6 +27,10 @@ Value = TypeVar("Value")
 
 PR_SET_PDEATHSIG = 1
 DETAIL_LENGTH = 300
+SECONDS_PER_ANSWER = 0.1
+"""A worker that has several items answers after so long with what it has: nobody waits for the whole."""
+BEGUN = struct.Struct("=d")
+"""What a worker notes when it begins an item: the time, as `time.monotonic` has it."""
 _MAIN_LOCK = threading.Lock()
 
 
@@ -65,25 +72,47 @@ class Job:
     """Loaded before the first item, so that no item's caps pay for them."""
 
 
-def worker_main(pipe: Connection, parent: int) -> None:
-    """Answer a job by None once its imports are loaded, an item with its outcome, until the pipe closes."""
+def worker_main(pipe: Connection, notes: Connection, parent: int, imports: Sequence[str]) -> None:
+    """Work until the pipe closes.
+
+    A job is answered by None once its imports are loaded. Some items, each a pickle, are answered by the
+    pickled outcomes of one or more of the first of them. `notes` tells of each item when it was begun: where
+    this process dies or hangs, it was at the last one noted. `imports` are loaded at once.
+    """
     _die_with_parent(parent)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to handle
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     job: Job | None = None
     try:
+        _load(imports)
         while True:
             message = pipe.recv()
             if isinstance(message, Job):
                 job = message
-                for name in job.imports:
-                    importlib.import_module(name)
+                _load(job.imports)
                 pipe.send(None)
             else:
                 assert job is not None  # a job is always sent first
-                pipe.send(_answer(job, message))
+                pipe.send(_answers(job, message, notes))
     except (EOFError, OSError):
         return
+
+
+def _load(modules: Sequence[str]) -> None:
+    for name in modules:
+        importlib.import_module(name)
+
+
+def _answers(job: Job, items: list[bytes], notes: Connection) -> list[bytes]:
+    started = now = time.monotonic()
+    outcomes = []
+    for item in items:
+        os.write(notes.fileno(), BEGUN.pack(now))
+        outcomes.append(bytes(ForkingPickler.dumps(_answer(job, pickle.loads(item)))))
+        now = time.monotonic()
+        if now - started > SECONDS_PER_ANSWER:
+            break
+    return outcomes
 
 
 def _answer(job: Job, item: Any) -> "Ok[Any] | Failed":

@@ -6,9 +6,10 @@
             case Failed(reason, detail): ...
 
 Outcomes come in the order of the items, whatever the number of workers. An item that runs too long, asks
-for too much memory or crashes its process costs itself only: every worker has a pipe of its own and holds
-one item at a time, so that a death is always that item's, and all others go on. (A pool with one queue for
-all, such as pebble's, breaks when a worker dies between two items.)
+for too much memory or crashes its process costs itself only: every worker has a pipe of its own and notes
+which item it begins, so that a death is always that item's, and all others go on. (A pool with one queue for
+all, such as pebble's, breaks when a worker dies between two items.) Small items travel together, since a
+message costs as much as many of them; those that a dead worker had not answered are begun anew.
 
 A crash (SIGSEGV, SIGABRT, an exit) is the item's doing. Any other signal comes from outside, from a person or
 from a kernel out of memory, and says nothing of the item: it is tried again, alone, while no other item is
@@ -16,11 +17,14 @@ worked on.
 """
 
 import os
+import pickle
 import selectors
 import signal
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import islice
+from multiprocessing.reduction import ForkingPickler
 from typing import Generic, TypeVar
 
 from pipelines.kept_workers import Worker, give_back, taken
@@ -35,6 +39,9 @@ Value = TypeVar("Value")
 
 OUTCOMES_AHEAD_PER_WORKER = 32
 """How far workers may run ahead of an item that takes long."""
+ITEMS_PER_MESSAGE = 16
+BYTES_PER_MESSAGE = 1 << 17
+"""A larger item travels alone."""
 STARTS_WITHOUT_SUCCESS = 3
 TRIES = 3
 """How often an item is begun whose worker is killed from outside; all but the first time alone."""
@@ -91,14 +98,15 @@ class _Pool(Generic[Item, Value]):
         self.workers: list[Worker] = []
         self.pipes = selectors.DefaultSelector()
         self.n_failed_starts = 0
-        self.bereaved: deque[tuple[int, Item]] = deque()
-        """Items to be tried again."""
+        self.backlog: deque[tuple[int, bytes]] = deque()
+        """Items that wait, by index and pickle."""
+        self.bereaved: deque[tuple[int, bytes]] = deque()
+        """Items to be tried again alone."""
         self.n_kills: dict[int, int] = {}
         self.finished: dict[int, Ok[Value] | Failed] = {}
 
     def outcomes(self, items: Iterator[Item]) -> Iterator[tuple[int, Ok[Value] | Failed]]:
         """Yield (index, outcome) in order."""
-        backlog: deque[tuple[int, Item]] = deque()
         n_taken = n_yielded = 0
         is_exhausted = False
         while True:
@@ -106,17 +114,18 @@ class _Pool(Generic[Item, Value]):
                 yield n_yielded, self.finished.pop(n_yielded)
                 n_yielded += 1
             n_wanted = self.n_workers * OUTCOMES_AHEAD_PER_WORKER - (n_taken - n_yielded)
-            while not is_exhausted and len(backlog) < min(self.n_workers, n_wanted):
+            n_wanted = min(n_wanted, self.n_workers * ITEMS_PER_MESSAGE - len(self.backlog))
+            for _ in range(0 if is_exhausted else n_wanted):
                 try:
-                    backlog.append((n_taken, next(items)))
+                    item = next(items)
                 except StopIteration:
                     is_exhausted = True
-                else:
-                    n_taken += 1
-                    n_wanted -= 1
+                    break
+                self.backlog.append((n_taken, bytes(ForkingPickler.dumps(item))))
+                n_taken += 1
             if is_exhausted and n_yielded == n_taken:
                 return
-            self._hand_out(backlog)
+            self._hand_out()
             self._wait()
 
     def stop(self) -> None:
@@ -129,46 +138,55 @@ class _Pool(Generic[Item, Value]):
         self.workers = []
         self.pipes.close()
 
-    def _hand_out(self, backlog: deque[tuple[int, Item]]) -> None:
+    def _hand_out(self) -> None:
         """Give idle workers what waits; an item to be tried again waits until all others rest."""
-        is_alone = self.bereaved or any(worker.index in self.n_kills for worker in self.workers)
+        is_alone = self.bereaved or any(index in self.n_kills for w in self.workers for index, _ in w.items)
         n_most = 1 if is_alone else self.n_workers
-        waiting = self.bereaved or backlog
+        waiting = self.bereaved or self.backlog
         self._start_workers(min(len(waiting), n_most))
+        # as much to each, so that none waits for the last one
+        n_each = 1 if is_alone else -(-len(waiting) // self.n_workers)
         for worker in list(self.workers):
-            n_busy = sum(worker.index is not None for worker in self.workers)
+            n_busy = sum(bool(worker.items) for worker in self.workers)
             if worker.is_idle and waiting and n_busy < n_most:
-                self._assign(worker, waiting)
+                self._assign(worker, waiting, n_each)
 
     def _start_workers(self, n_waiting: int) -> None:
-        n_free = sum(worker.index is None for worker in self.workers)
+        n_free = sum(not worker.items for worker in self.workers)
         for _ in range(min(n_waiting - n_free, self.n_workers - len(self.workers))):
             worker = taken(self.job)
             self.workers.append(worker)
             self.pipes.register(worker.pipe, selectors.EVENT_READ)
 
-    def _assign(self, worker: Worker, backlog: deque[tuple[int, Item]]) -> None:
-        index, item = backlog[0]
+    def _assign(self, worker: Worker, waiting: deque[tuple[int, bytes]], n_most: int) -> None:
+        items = [waiting[0]]
+        n_bytes = len(items[0][1])
+        for index, item in islice(waiting, 1, min(n_most, ITEMS_PER_MESSAGE)):
+            n_bytes += len(item)
+            if n_bytes > BYTES_PER_MESSAGE:
+                break
+            items.append((index, item))
         try:
-            worker.pipe.send(item)
+            worker.pipe.send([item for _, item in items])
         except OSError:  # died while idle, which is no item's fault: the next round replaces it
             self._remove(worker)
             return
-        backlog.popleft()
-        worker.index, worker.item = index, item
+        for _ in items:
+            waiting.popleft()
+        worker.items, worker.begun = items, []
         worker.deadline = time.monotonic() + self.limits.seconds_per_item
 
     def _wait(self) -> None:
         """Wait until a worker speaks, dies or is late, and act on it."""
-        busy = [worker.deadline for worker in self.workers if worker.index is not None]
+        busy = [worker.deadline for worker in self.workers if worker.items]
         timeout = max(0.0, min(busy) - time.monotonic()) if busy else None
         ready = {key.fileobj for key, _ in self.pipes.select(timeout)} if self.workers else set()
         now = time.monotonic()
         for worker in list(self.workers):
             if worker.pipe in ready:
                 self._receive(worker)
-            elif worker.index is not None and now >= worker.deadline:
-                self._end(worker, Failed(Reason.TIME_LIMIT, late(self.limits.seconds_per_item)))
+            elif worker.items and now >= worker.deadline:
+                self._remind(worker, now)
 
     def _receive(self, worker: Worker) -> None:
         try:
@@ -177,15 +195,27 @@ class _Pool(Generic[Item, Value]):
             worker.process.join()
             self._bury(worker, worker.process.exitcode)
             return
-        if worker.index is None:
+        if not worker.items:
             worker.is_ready = True
             self.n_failed_starts = 0
             return
-        self.finished[worker.index] = message
-        worker.index = worker.item = None
+        worker.read_notes()
+        answered, rest = worker.items[: len(message)], worker.items[len(message) :]
+        for (index, _), outcome in zip(answered, message, strict=True):
+            self.finished[index] = pickle.loads(outcome)
+        self.backlog.extendleft(reversed(rest))
+        worker.items, worker.begun = [], []
+
+    def _remind(self, worker: Worker, now: float) -> None:
+        """End a worker whose item takes too long; wait for it where it has begun another one meanwhile."""
+        worker.read_notes()
+        if worker.begun:
+            worker.deadline = worker.begun[-1] + self.limits.seconds_per_item
+        if now >= worker.deadline:
+            self._end(worker, Failed(Reason.TIME_LIMIT, late(self.limits.seconds_per_item)))
 
     def _bury(self, worker: Worker, code: int | None) -> None:
-        """Remove a worker that died, and decide what becomes of its item."""
+        """Remove a worker that died, and decide what becomes of the item that it was at."""
         if not worker.is_ready and not worker.was_kept:
             self.n_failed_starts += 1
             if self.n_failed_starts >= STARTS_WITHOUT_SUCCESS:
@@ -193,22 +223,32 @@ class _Pool(Generic[Item, Value]):
                     f"{self.n_failed_starts} workers died before their first item ({_cause(code)}); "
                     "see the error above"
                 )
-        if worker.index is None or _is_crash(code):
+        worker.read_notes()
+        if not worker.items or _is_crash(code):
             self._end(worker, Failed(Reason.WORKER_DIED, f"the worker died of {_cause(code)}"))
             return
-        n_kills = self.n_kills[worker.index] = self.n_kills.get(worker.index, 0) + 1
+        index, item = self._taken_from(worker)
+        n_kills = self.n_kills[index] = self.n_kills.get(index, 0) + 1
         if n_kills < TRIES:
-            self.bereaved.append((worker.index, worker.item))
-            self._remove(worker)
+            self.bereaved.append((index, item))
         else:
             detail = f"its worker was killed {n_kills} times ({_cause(code)}), at last while it worked alone"
-            self._end(worker, Failed(Reason.WORKER_DIED, f"{detail}; memory may be short"))
+            self.finished[index] = Failed(Reason.WORKER_DIED, f"{detail}; memory may be short")
+        self._remove(worker)
 
     def _end(self, worker: Worker, outcome: Failed) -> None:
-        """Remove a worker; its item, if it has one, fails with `outcome`."""
-        if worker.index is not None:
-            self.finished[worker.index] = outcome
+        """Remove a worker; the item that it was at, if any, fails with `outcome`."""
+        if worker.items:
+            index, _ = self._taken_from(worker)
+            self.finished[index] = outcome
         self._remove(worker)
+
+    def _taken_from(self, worker: Worker) -> tuple[int, bytes]:
+        """The item that a worker was at when it ended; its others wait again."""
+        at = worker.items.pop(max(0, len(worker.begun) - 1))
+        self.backlog.extendleft(reversed(worker.items))
+        worker.items = []
+        return at
 
     def _remove(self, worker: Worker) -> None:
         self.pipes.unregister(worker.pipe)
