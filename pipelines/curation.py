@@ -37,6 +37,7 @@ from pipelines.stages.shards import SHARDS, build_shards
 from pipelines.stages.tokens import build_tokens
 from pipelines.storage import DISK_ERRNO, DataFolder
 from pipelines.tokenizers import check_storable
+from pipelines.workers import n_workers
 
 
 class CurationError(RuntimeError):
@@ -142,7 +143,13 @@ def curate_parsed(
     if not any(source.shards() for source in parsed):
         raise CurationError(f"{', '.join(texts)}: no files that might be meshes; nothing to curate")
     data = DataFolder(out)
-    with connected(settings.engine), _target_errors(data), exclusive(data), workers_kept():
+    n_ready = n_workers(settings.limits) if settings.engine.name == "local" else 0
+    with (
+        connected(settings.engine),
+        _target_errors(data),
+        exclusive(data),
+        workers_kept(n_ready, imports=("pipelines.mesh_steps", "pipelines.quality", "tokenizer_rs")),
+    ):
         remove_leftovers(data)
         stages = [
             _timed(Stage.RAW_MESHES, build_raw_meshes, data, parsed, settings, None, progress),

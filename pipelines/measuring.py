@@ -38,9 +38,16 @@ def measure_by_index(vertices: NDArray[np.float64], faces: NDArray[np.int32]) ->
     return {**measure(apart, faces), "degenerate_faces": measure(vertices, faces)["degenerate_faces"]}
 
 
+def bounding_box(vertices: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Lowest and highest corner (3,) of the box around all vertices (V, 3)."""
+    axes = np.ascontiguousarray(vertices.T)  # numpy is faster along the last axis, even with the copy
+    return axes.min(axis=1), axes.max(axis=1)
+
+
 def bounding_box_diagonal(vertices: NDArray[np.float64]) -> float:
     """Length of the diagonal of the box around all vertices (V, 3), in their unit."""
-    return float(np.linalg.norm(vertices.max(axis=0) - vertices.min(axis=0)))
+    low, high = bounding_box(vertices)
+    return float(np.linalg.norm(high - low))
 
 
 def edge_components(faces: NDArray[np.integer[Any]]) -> NDArray[np.int32]:

@@ -169,7 +169,8 @@ def clean_and_tokenize(task: TokenizeTask) -> TokenizedMesh:
 
 
 def _counts_of_silksong(encoding: "tokenizer_rs.Encoding") -> dict[str, int]:
-    return {column: int(encoding.statistics[name]) for column, name in STATISTICS.items()}
+    statistics = encoding.statistics
+    return {column: int(statistics[name]) for column, name in STATISTICS.items()}
 
 
 def _counts(encoding: "tokenizer_rs.Encoding", n_vertices: int, n_faces: int) -> dict[str, int]:

@@ -7,6 +7,8 @@ not again.
 import numpy as np
 from numpy.typing import NDArray
 
+from pipelines.measuring import bounding_box
+
 BOUND = 0.95
 
 
@@ -20,7 +22,7 @@ def normalize(vertices: NDArray[np.float64], bound: float = BOUND) -> NDArray[np
     All vertices count for the box, referenced or not.
     Raises ZeroExtentError where the box is a point, or so small that it vanishes in float64.
     """
-    low, high = vertices.min(axis=0), vertices.max(axis=0)
+    low, high = bounding_box(vertices)
     longest = float((high - low).max())
     if not longest > np.finfo(np.float64).tiny:
         raise ZeroExtentError(f"the bounding box of {len(vertices)} vertices is a point")

@@ -7,7 +7,7 @@ columns = measure_quality(mesh.vertices, mesh.faces, QualitySettings(), faces_li
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,6 +24,13 @@ QUANTIZATION_BITS = (7, 8, 9, 10)
 Columns = dict[str, Any]
 
 
+class Flaws(NamedTuple):
+    """Faces of a mesh that are no good, as `measure` counts them."""
+
+    n_degenerate_faces: int
+    n_duplicate_faces: int
+
+
 @dataclass(frozen=True)
 class QualityTask:
     """One mesh as loaded, and its file where that may say more."""
@@ -37,6 +44,8 @@ class QualityTask:
     content: bytes | None
     settings: QualitySettings
     faces_limit: int
+    flaws: Flaws | None = None
+    """Of its faces, where the mesh table has counted them."""
 
 
 def measure_task(task: QualityTask) -> Columns:
@@ -48,17 +57,22 @@ def measure_task(task: QualityTask) -> Columns:
         except UnreadableFileError:
             content = None  # its triangles are at hand; only the flags are not
     flags = NO_FLAGS if content is None else file_flags(content, task.format)
-    return {**measure_quality(task.vertices, task.faces, task.settings, task.faces_limit), **flags}
+    columns = measure_quality(task.vertices, task.faces, task.settings, task.faces_limit, task.flaws)
+    return {**columns, **flags}
 
 
 def measure_quality(
-    vertices: NDArray[np.float64], faces: NDArray[np.int32], settings: QualitySettings, faces_limit: int
+    vertices: NDArray[np.float64],
+    faces: NDArray[np.int32],
+    settings: QualitySettings,
+    faces_limit: int,
+    flaws: Flaws | None = None,
 ) -> Columns:
     """Columns of a mesh (V, 3), (F, 3) but those of its file; absent ones are null.
 
-    A tokenizer gets no mesh of more than `faces_limit` faces.
+    A tokenizer gets no mesh of more than `faces_limit` faces. Without `flaws` they are counted.
     """
-    columns = _shape(vertices, faces)
+    columns = _shape(vertices, faces, flaws or _counted(vertices, faces))
     if settings.quantization:
         columns |= _quantization(vertices, faces)
     if settings.intersections:
@@ -68,11 +82,15 @@ def measure_quality(
     return columns
 
 
-def _shape(vertices: NDArray[np.float64], faces: NDArray[np.int32]) -> Columns:
+def _counted(vertices: NDArray[np.float64], faces: NDArray[np.int32]) -> Flaws:
+    counts = measure(vertices, faces)
+    return Flaws(counts["degenerate_faces"], counts["duplicate_faces"])
+
+
+def _shape(vertices: NDArray[np.float64], faces: NDArray[np.int32], flaws: Flaws) -> Columns:
     import tokenizer_rs
 
     shape = tokenizer_rs.measure_shape(vertices, faces)
-    counts = measure(vertices, faces)
     shortest, middle, longest = shape["extents"]
     return {
         "surface_kind": shape["kind"],
@@ -85,8 +103,8 @@ def _shape(vertices: NDArray[np.float64], faces: NDArray[np.int32]) -> Columns:
         "regular_share": shape["regular_share"],
         "mean_face_quality": shape["mean_quality"],
         "sliver_share": shape["sliver_share"],
-        "degenerate_share": counts["degenerate_faces"] / len(faces),
-        "duplicate_share": counts["duplicate_faces"] / len(faces),
+        "degenerate_share": flaws.n_degenerate_faces / len(faces),
+        "duplicate_share": flaws.n_duplicate_faces / len(faces),
         "surface_area": shape["area"],
         "volume": shape["volume"],
         "middle_extent_ratio": middle / longest if longest > 0 else None,

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import polars as pl
 
-from pipelines.quality import Columns, QualityTask, measure_task
+from pipelines.quality import Columns, Flaws, QualityTask, measure_task
 from pipelines.reasons import Reason, Stage
 from pipelines.rule_columns import QUALITY
 from pipelines.settings import CurationSettings
@@ -76,7 +76,8 @@ class _MeasureQuality(StageWork):
         return n_rows_on_disk(self.data.table(Stage.MESH_TABLE, key))
 
     def tasks(self, key: ShardKey) -> Iterator[tuple[Row, QualityTask]]:
-        rows = pl.read_parquet(self.data.table(Stage.MESH_TABLE, key), columns=list(IDENTITY))
+        columns = [*IDENTITY, *Flaws._fields]
+        rows = pl.read_parquet(self.data.table(Stage.MESH_TABLE, key), columns=columns)
         listed = pl.read_parquet(self.data.table(Stage.RAW_MESHES, key), columns=["mesh_id", "format"])
         formats = dict(listed.iter_rows())
         contents = ShardContents(self.data, self.curation, self.sources, key)
@@ -89,10 +90,9 @@ class _MeasureQuality(StageWork):
             has_flags = formats[mesh_id] in _FORMATS_WITH_FLAGS
             found = contents.of(row["uri"]) if has_flags else b""
             path, content = (found, None) if isinstance(found, Path) else (None, found)
-            yield (
-                row,
-                QualityTask(vertices, faces, formats[mesh_id], path, content, self.quality, self.faces_limit),
-            )
+            flaws = Flaws(*(row[name] for name in Flaws._fields))
+            settings = (self.quality, self.faces_limit)
+            yield row, QualityTask(vertices, faces, formats[mesh_id], path, content, *settings, flaws)
 
     def writer(self, key: ShardKey, fingerprint: str, stack: ExitStack) -> "_QualityWriter":
         return _QualityWriter(self.data.table(self.stage, key), fingerprint)
