@@ -23,7 +23,7 @@ system: ## Debian packages: OpenGL's library for pymeshlab, Chromium and Postgre
 
 .venv/.ready: pyproject.toml constraints.txt $(TOKENIZER_SOURCES) | $(filter .tools/%,$(UV))
 	test -x $(BIN)/python || $(UV) venv --quiet --python $(PYTHON) .venv
-	VIRTUAL_ENV=.venv $(UV) pip install --quiet --constraint constraints.txt --editable ./tokenizer_rs --editable '.[dev]'
+	VIRTUAL_ENV=.venv $(UV) pip install --quiet --compile-bytecode --constraint constraints.txt --editable ./tokenizer_rs --editable '.[dev]'
 	touch $@
 
 .PHONY: setup

@@ -1,6 +1,7 @@
 """Triangles of a partition on disk, written and read in groups of rows: all may not fit in memory."""
 
 from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
 from itertools import pairwise
 from pathlib import Path
@@ -39,6 +40,8 @@ class GeometryWriter:
         self._vertices: list[NDArray[np.float64]] = []
         self._faces: list[NDArray[np.int32]] = []
         self._n_bytes = 0
+        self._thread = self._stack.enter_context(ThreadPoolExecutor(1, "meshloom-geometry"))
+        self._writing: Future[None] | None = None
 
     def add(self, mesh_id: str, vertices: NDArray[np.float64], faces: NDArray[np.int32]) -> None:
         """Append one mesh (V, 3), (F, 3)."""
@@ -52,19 +55,31 @@ class GeometryWriter:
     def finish(self) -> None:
         """Write what is left and move the file to its name."""
         self._flush()
+        self._wait()
         self._stack.close()
 
     def _flush(self) -> None:
+        """Let a thread write the rows that are there, so that workers need not wait for the disk."""
+        self._wait()
+        self._writing = self._thread.submit(self._write, self._ids, self._vertices, self._faces)
+        self._ids, self._vertices, self._faces, self._n_bytes = [], [], [], 0
+
+    def _wait(self) -> None:
+        if self._writing is not None:
+            self._writing.result()
+
+    def _write(
+        self, ids: list[str], vertices: list[NDArray[np.float64]], faces: list[NDArray[np.int32]]
+    ) -> None:
         columns = [
-            pa.array(self._ids, pa.large_string()),
-            list_array(self._vertices, pa.float64()),
-            list_array(self._faces, pa.int32()),
+            pa.array(ids, pa.large_string()),
+            list_array(vertices, pa.float64()),
+            list_array(faces, pa.int32()),
         ]
         table = pa.Table.from_arrays(columns, schema=self._writer.schema)
         validate(Geometry, pl.DataFrame(table))
-        if self._ids:
+        if ids:
             self._writer.write_table(table)
-        self._ids, self._vertices, self._faces, self._n_bytes = [], [], [], 0
 
 
 def read_geometry(path: Path) -> Iterator[tuple[str, NDArray[np.float64], NDArray[np.int32]]]:

@@ -9,6 +9,7 @@ import time
 from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from functools import partial
@@ -133,6 +134,11 @@ def _run(
 
     n_done, n_all = 0, sum(work.n_rows(key) for key in stale)
 
+    def finish(job: _Job) -> PartitionResult:
+        result = _finish(data, work, job)
+        open_jobs.remove(job)
+        return result
+
     def settle(outcome: Any) -> None:
         """Hand out what needs no worker, then, if given, the outcome of the next row that did."""
         nonlocal n_done
@@ -146,8 +152,10 @@ def _run(
                 job.writer = work.writer(job.key, job.fingerprint, job.stack)
                 open_jobs.append(job)
             if row is None:
-                results[job.key] = _finish(data, work, job)
-                open_jobs.remove(job)
+                # Workers need not wait while a table is written. Two at a time would be too much memory.
+                if finishing:
+                    finishing[-1][1].result()
+                finishing.append((job.key, finisher.submit(finish, job)))
                 continue
             if known is None:
                 known, outcome = outcome, None
@@ -162,10 +170,13 @@ def _run(
             progress(work.stage, n_done, n_all)
 
     open_jobs: list[_Job] = []
+    finishing: list[tuple[ShardKey, Future[PartitionResult]]] = []
     try:
-        for _, outcome in map_capped(work.function, feed(), limits, work.unexpected, work.imports):
-            settle(outcome)
-        settle(None)
+        with ThreadPoolExecutor(1, "meshloom-finish") as finisher:
+            for _, outcome in map_capped(work.function, feed(), limits, work.unexpected, work.imports):
+                settle(outcome)
+            settle(None)
+            results |= {key: result.result() for key, result in finishing}
     except BaseException as error:
         with ExitStack() as stacks:  # each is undone, also where undoing another fails
             for job in open_jobs:
