@@ -35,8 +35,8 @@ SETTINGS = CurationSettings(
 )
 CHILD = "import sys; from tests.pipelines.fault_world import build; build(sys.argv[1], sys.argv[2])"
 PATIENCE_SECONDS = 240
-STARTED_SECONDS = 0.5
-"""Of the processor, after which a worker has probably begun to work."""
+LOADED = "tokenizer_rs.abi3.so"
+"""What a worker has loaded before it begins to work."""
 
 
 def build(meshes: str, out: str) -> None:
@@ -164,10 +164,9 @@ class Run:
         for child in map(int, children):
             try:
                 is_worker = b"spawn_main" in Path(f"/proc/{child}/cmdline").read_bytes()
-                fields = Path(f"/proc/{child}/stat").read_text().rpartition(")")[2].split()
+                has_loaded = LOADED in Path(f"/proc/{child}/maps").read_text()
             except OSError:
                 continue
-            seconds = (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
-            if is_worker and seconds > STARTED_SECONDS:
+            if is_worker and has_loaded:
                 found.append(child)
         return found

@@ -50,6 +50,20 @@ def test_a_bad_item_leaves_its_neighbours_alone(task, reason, workers):
     assert "\n" not in found[1].detail
 
 
+def test_items_that_travel_together_have_their_time_each():
+    tasks = ["a", "b", *["nap"] * 6, "sleep", "c"]
+    found = outcomes(tasks, workers=1, seconds=1.0)
+    assert found[:8] == [Ok(task) for task in tasks[:8]]
+    assert (found[8].reason, found[9]) == (Reason.TIME_LIMIT, Ok("c"))
+
+
+def test_what_a_dead_worker_had_not_answered_is_begun_anew(tmp_path):
+    tasks = [f"neighbour {tmp_path}", f"crash {tmp_path}", "c"]
+    found = outcomes(tasks, workers=1)
+    assert (found[0], found[1].reason, found[2]) == (Ok(tasks[0]), Reason.WORKER_DIED, Ok("c"))
+    assert len(times(tmp_path, "ended")) == 2  # the neighbour's; before and after the crash
+
+
 def times(folder: Path, what: str) -> list[int]:
     return sorted(int(path.name.partition("-")[2]) for path in folder.glob(f"{what}-*"))
 
