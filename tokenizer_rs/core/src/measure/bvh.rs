@@ -259,9 +259,10 @@ mod tests {
         let at = |i: u32| {
             let x = f64::from(i * 7919 % 101);
             let y = f64::from(i * 104_729 % 97);
+            let z = f64::from(i % 4);
             Aabb {
-                low: [x, y, 0.0],
-                high: [x + 5.0, y + 5.0, f64::from(i % 3)],
+                low: [x, y, z],
+                high: [x + 20.0, y + 20.0, z + f64::from(i % 3)], // a third of them is flat
             }
         };
         let boxes: Vec<Aabb> = (0..200).map(at).collect();
@@ -277,6 +278,7 @@ mod tests {
             .filter(|&(a, b)| boxes[a as usize].overlaps(&boxes[b as usize]))
             .collect();
         assert_eq!(found, expected);
+        assert!(expected.len() > 100);
         let mut n_visited = 0;
         tree.overlapping_pairs(&boxes, |_, _| {
             n_visited += 1;

@@ -84,11 +84,11 @@ impl<const N: usize> pulp::WithSimd for LaneSummation<'_, N> {
             let mut weights = [[[0.0; LANES]; BLOCKS]; N];
             for (i, direction) in directions.iter().enumerate() {
                 let (block, lane) = (i / LANES, i % LANES);
-                for axis in 0..3 {
-                    vectors[axis][block][lane] = direction.vector[axis];
+                for (of_axis, x) in vectors.iter_mut().zip(direction.vector) {
+                    of_axis[block][lane] = x;
                 }
-                for distribution in 0..N {
-                    weights[distribution][block][lane] = direction.weights[distribution];
+                for (of_distribution, weight) in weights.iter_mut().zip(direction.weights) {
+                    of_distribution[block][lane] = weight;
                 }
             }
             add_blocks(&recursion, &vectors, &weights, &mut sums);
