@@ -3,8 +3,10 @@
 import gzip
 import json
 import os
+import shutil
 import subprocess
 import sys
+import threading
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -123,16 +125,24 @@ class Run:
     disk: Path
     log: Path
     process: subprocess.Popen = field(init=False)
+    _listener: threading.Thread = field(init=False)
 
     def __post_init__(self) -> None:
+        self.process = subprocess.Popen(
+            [sys.executable, "-c", CHILD, str(self.world.meshes), str(self.data)],
+            cwd=REPOSITORY,
+            env={**os.environ, **self.world.environment(self.disk / "caches")},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+        )
+        self._listener = threading.Thread(target=self._listen, daemon=True)
+        self._listener.start()
+
+    def _listen(self) -> None:
+        # By a pipe: a cap on the files that the process writes would be one on its last words, too.
+        assert self.process.stdout is not None
         with self.log.open("wb") as log:
-            self.process = subprocess.Popen(
-                [sys.executable, "-c", CHILD, str(self.world.meshes), str(self.data)],
-                cwd=REPOSITORY,
-                env={**os.environ, **self.world.environment(self.disk / "caches")},
-                stdout=log,
-                stderr=log,
-            )
+            shutil.copyfileobj(self.process.stdout, log)
 
     @property
     def data(self) -> Path:
@@ -152,6 +162,7 @@ class Run:
     def end(self) -> tuple[int, str]:
         """Wait for its end; exit code and what it said."""
         code = self.process.wait(PATIENCE_SECONDS)
+        self._listener.join(PATIENCE_SECONDS)
         return code, self.log.read_text(errors="replace")
 
     def workers(self) -> list[int]:
