@@ -8,8 +8,8 @@
 Outcomes come in the order of the items, whatever the number of workers. An item that runs too long, asks
 for too much memory or crashes its process costs itself only: every worker has a pipe of its own and notes
 which item it begins, so that a death is always that item's, and all others go on. (A pool with one queue for
-all, such as pebble's, breaks when a worker dies between two items.) Small items travel together, since a
-message costs as much as many of them; those that a dead worker had not answered are begun anew.
+all, such as pebble's, breaks when a worker dies between two items.) Small items travel together, which
+takes fewer messages; those that a dead worker had not answered are begun anew.
 
 A crash (SIGSEGV, SIGABRT, an exit) is the item's doing. Any other signal comes from outside, from a person or
 from a kernel out of memory, and says nothing of the item: it is tried again, alone, while no other item is

@@ -170,9 +170,6 @@ class _SplitWriter:
         member = tarfile.TarInfo(name)
         member.size, member.mode, member.mtime = len(content), 0o644, 0
         member.uname = member.gname = _OWNER
-        # The same bytes in either format, in a third of the time where a name needs no extended header.
-        is_plain = name.isascii() and len(name) <= tarfile.LENGTH_NAME
-        self._tar.format = tarfile.USTAR_FORMAT if is_plain else tarfile.PAX_FORMAT
         self._tar.addfile(member, io.BytesIO(content))
         return self._tar.offset - _whole_blocks(len(content))
 

@@ -48,11 +48,8 @@ fn selected(poses: &[Pose], cells: &[[i32; 3]], faces: &[Face]) -> usize {
             sum.wrapping_add(mix(n << (3 * BITS) | pose.code(cell)))
         })
     };
-    let mut mixed = vec![0; cells.len()];
-    let mut of_faces = |pose: &Pose| {
-        for (mixed, cell) in mixed.iter_mut().zip(cells) {
-            *mixed = mix(pose.code(cell));
-        }
+    let of_faces = |pose: &Pose| {
+        let mixed: Vec<u64> = cells.iter().map(|cell| mix(pose.code(cell))).collect();
         faces.iter().fold(0_u64, |sum, face| {
             let [a, b, c] = face.map(|v| mixed[v as usize]);
             sum.wrapping_add(mix(a.wrapping_add(b).wrapping_add(c)))
