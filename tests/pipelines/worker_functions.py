@@ -39,6 +39,10 @@ def act(task: str) -> str:
             _note(folder, "begun")
             time.sleep(0.05)
             _note(folder, "ended")
+        case ["meet", folder, n_processes]:
+            Path(folder, f"met-{os.getpid()}").touch()
+            while len(list(Path(folder).glob("met-*"))) < int(n_processes):
+                time.sleep(0.01)
         case ["pid", folder]:
             Path(folder, str(os.getpid())).touch()
             time.sleep(600)
