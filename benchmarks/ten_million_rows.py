@@ -128,20 +128,22 @@ def _files(key: ShardKey, n: int, number: int) -> pl.DataFrame:
     generator = np.random.default_rng([0, number])
     licences = np.array(["by", "by-nc", "cc0", "by-sa"])[generator.integers(0, 4, n)]
     names = [f"{number:05d}{i:05d}" for i in range(n)]
+    schema = polars_schema(RawMeshes)
     columns = {
+        **{name: [None] * n for name in schema},
         "mesh_id": names,
         "uri": [f"https://example.org/objaverse/{key.shard}/{name}.glb" for name in names],
         "source": [key.source] * n,
         "shard": [key.shard] * n,
         "name": [f"mesh {name}" for name in names],
-        "category": [None] * n,
         "format": ["glb"] * n,
         "size_bytes": generator.integers(10_000, 10_000_000, n),
         "sha256": [generator.bytes(32).hex() for _ in range(n)],
         "licence": licences,
         "author": [f"author {i}" for i in generator.integers(0, 10_000, n)],
+        "face_count": generator.integers(4, 100_000, n),
     }
-    return pl.DataFrame(columns, schema=polars_schema(RawMeshes))
+    return pl.DataFrame(columns, schema=schema)
 
 
 def _tokens(files: pl.DataFrame, number: int) -> pl.DataFrame:

@@ -27,6 +27,8 @@ _TABLES: dict[str, type[Table]] = {
 }
 _IDENTITY = ("mesh_id", "uri", "source", "shard", "sha256")
 _SUGGESTIONS = 3
+_TEXTS = pl.List(pl.String)
+"""The only lists that a rule may ask for, as in `array_contains(tags, 'chair')`."""
 
 
 class MissingTableError(RuntimeError):
@@ -47,7 +49,7 @@ def _all_columns() -> dict[str, RuleColumn]:
     columns: dict[str, RuleColumn] = {}
     for table, schema in _TABLES.items():
         for name, dtype in polars_schema(schema).items():
-            if dtype.is_nested() or (table != Stage.TOKENS and name in _IDENTITY):
+            if (dtype.is_nested() and dtype != _TEXTS) or (table != Stage.TOKENS and name in _IDENTITY):
                 continue
             unique = LOADED_PREFIX + name if name in columns else name
             columns[unique] = RuleColumn(table, name, dtype)

@@ -181,6 +181,14 @@ def fingerprint(stage: str, version: int, settings: Mapping[str, Any], inputs: l
     return digest.hexdigest()
 
 
+def rows_sha256(frame: pl.DataFrame) -> str:
+    """Hash of a table's rows and of their order, as hex; no column may be a list."""
+    digest = hashlib.sha256()
+    for piece in frame.iter_slices(METADATA_ROWS_PER_GROUP):
+        digest.update(piece.write_csv(include_header=False).encode())
+    return digest.hexdigest()
+
+
 def file_sha256(path: Path) -> str:
     """sha256 of a file's bytes, as hex."""
     with path.open("rb") as handle:

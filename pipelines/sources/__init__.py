@@ -11,10 +11,10 @@ A file that lies elsewhere has a `remote`; `pipelines.fetching` brings its bytes
 
 from collections.abc import Iterable, Sequence
 from copy import copy
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 from pipelines.reasons import Reason
 
@@ -55,6 +55,15 @@ class Annotations:
     caption: str | None = None
     aesthetic_score: float | None = None
 
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "caption", _encodable(self.caption))
+        if self.tags is not None:
+            object.__setattr__(self, "tags", tuple(map(_encodable, self.tags)))
+
+    def columns(self) -> dict[str, Any]:
+        """The fields by name, as a table holds them."""
+        return {**asdict(self), "tags": None if self.tags is None else list(self.tags)}
+
 
 @dataclass(frozen=True)
 class RawFile:
@@ -80,6 +89,15 @@ class RawFile:
     remote: Remote | None = None
     """Where its bytes can be had; with a path only what is known of them."""
     annotations: Annotations | None = None
+
+    def __post_init__(self) -> None:
+        for name in ("name", "category", "licence", "author"):
+            object.__setattr__(self, name, _encodable(getattr(self, name)))
+
+
+def _encodable(text: str | None) -> str | None:
+    """What JSON calls a text may hold halves of a surrogate pair, which no table takes: `?` for each."""
+    return text if text is None or text.isascii() else text.encode(errors="replace").decode()
 
 
 @runtime_checkable

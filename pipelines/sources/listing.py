@@ -13,8 +13,9 @@ def listing_sha256(source: Source, shard: str) -> str:
     """Hash of what the source tells of each file of a partition, with its size and time of change."""
     digest = hashlib.sha256()
     for file in source.list_files(shard):
-        told = [file.uri, file.name, file.category, file.licence, file.author, file.problem, _status(file)]
-        digest.update(json.dumps(told).encode())
+        told = [file.uri, file.name, file.category, file.licence, file.author, file.problem]
+        annotations = file.annotations.columns() if file.annotations else None
+        digest.update(json.dumps([*told, annotations, _status(file)]).encode())
     return digest.hexdigest()
 
 

@@ -7,8 +7,7 @@ author, format, size_bytes and the fields of `Annotations`. A file for which it 
 source does not say, is never fetched, and is a row of the ledger (FILTERED_BEFORE_FETCH).
 """
 
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 from urllib.parse import unquote
 
@@ -109,11 +108,9 @@ class FilteredSource:
 
 
 def _columns(file: RawFile) -> dict[str, Any]:
-    known: Mapping[str, Any] = asdict(file.annotations or Annotations())
-    tags = known["tags"]
     own = {name: getattr(file, name) for name in ("name", "category", "licence", "author", "format")}
     size_bytes = file.remote.size_bytes if file.remote else None
-    return {**own, "size_bytes": size_bytes, **known, "tags": None if tags is None else list(tags)}
+    return {**own, "size_bytes": size_bytes, **(file.annotations or Annotations()).columns()}
 
 
 def _first_line(error: Exception) -> str:

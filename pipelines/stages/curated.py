@@ -130,7 +130,7 @@ def _reject_licence(row: Row, licences: tuple[str, ...]) -> Row:
 
 
 def _reject(row: Row, rule: Rule, preset: str) -> Row:
-    found = ", ".join(f"{name} = {_number(row[name])}" for name in rule.columns)
+    found = ", ".join(f"{name} = {_said(row[name])}" for name in rule.columns)
     return {
         **{name: row[name] for name in IDENTITY},
         "stage": Stage.CURATED.value,
@@ -149,5 +149,5 @@ def _duplicate(row: Row) -> Row:
     }
 
 
-def _number(value: object) -> str:
-    return f"{value:.4f}" if isinstance(value, float) else str(value)
+def _said(value: object) -> str:
+    return f"{value:.4f}" if isinstance(value, float) else one_line(str(value))

@@ -14,11 +14,13 @@ from pipelines.stages import PartitionResult, Progress, no_progress
 from pipelines.stages.contents import ShardContents
 from pipelines.stages.geometry import GeometryWriter
 from pipelines.stages.partitions import IDENTITY, Row, StageWork, n_rows_on_disk, run_partitions
-from pipelines.storage import DataFolder, ShardKey, fingerprint, write_table
+from pipelines.storage import DataFolder, ShardKey, fingerprint, rows_sha256, write_table
 from pipelines.tables import MeshTable, polars_schema, validate
 from pipelines.worker_process import Failed
 
-VERSION = 2
+VERSION = 3
+_READ = [*IDENTITY, "format", "side_files_sha256"]
+"""What this stage asks of the files: a changed licence or caption measures nothing again."""
 
 
 def build_mesh_table(
@@ -51,7 +53,8 @@ class _ReadAndMeasure(StageWork):
         self.curation = settings
 
     def fingerprint(self, key: ShardKey) -> str:
-        return fingerprint(self.stage, VERSION, self.limits, [self.data.table(Stage.RAW_MESHES, key)])
+        files = rows_sha256(pl.read_parquet(self.data.table(Stage.RAW_MESHES, key), columns=_READ))
+        return fingerprint(self.stage, VERSION, {**self.limits, "files": files}, [])
 
     def outputs(self, key: ShardKey) -> list[Path]:
         return [self.data.geometry(key), self.data.table(self.stage, key)]
@@ -60,7 +63,7 @@ class _ReadAndMeasure(StageWork):
         return n_rows_on_disk(self.data.table(Stage.RAW_MESHES, key))
 
     def tasks(self, key: ShardKey) -> Iterator[tuple[Row, ReadTask | Failed]]:
-        rows = pl.read_parquet(self.data.table(Stage.RAW_MESHES, key), columns=[*IDENTITY, "format"])
+        rows = pl.read_parquet(self.data.table(Stage.RAW_MESHES, key), columns=_READ)
         contents = ShardContents(self.data, self.curation, self.sources, key)
         for row in rows.iter_rows(named=True):
             content = contents.of(row["uri"])

@@ -3,6 +3,8 @@
 The data set is what the sources list: a full run removes partitions that no source holds any more.
 """
 
+import hashlib
+import json
 from dataclasses import fields
 from pathlib import Path
 from time import monotonic, process_time
@@ -12,7 +14,7 @@ import polars as pl
 from pipelines.fetching import ContentStore, Fetched, Fetcher, modified
 from pipelines.reasons import Reason, Stage
 from pipelines.settings import CurationSettings
-from pipelines.sources import RawFile, Source, SourceError
+from pipelines.sources import Annotations, RawFile, Source, SourceError
 from pipelines.sources.files import READABLE_FORMATS
 from pipelines.stages import PartitionResult, Progress, no_progress
 from pipelines.stages.file_hashes import FileHashes
@@ -22,7 +24,7 @@ from pipelines.tables import RawMeshes, polars_schema, validate
 from pipelines.worker_process import Failed
 from pipelines.workers import n_workers
 
-VERSION = 1
+VERSION = 2
 _LISTED = {field.name for field in fields(RawFile)}
 
 
@@ -98,7 +100,6 @@ def _build_partition(
     fetched = fetcher.fetch(key, [file for file in files if _is_fetched(file)])
     kept: list[Row] = []
     rejects: list[Row] = []
-    side_files: dict[str, dict[str, str | None]] = {}
     for file in files:
         row = _identity(file)
         outcome = _inspect(file, source, hashes, fetched, settings)
@@ -106,16 +107,10 @@ def _build_partition(
             rejects.append(reject(row, Stage.RAW_MESHES, outcome))
             continue
         row["size_bytes"], row["sha256"] = outcome
+        row["side_files_sha256"] = _side_files_sha256(file, hashes, fetched.get(file.uri))
         kept.append(row)
-        if file.path is not None and hashes.side_files(file.path):
-            side_files[file.uri] = hashes.side_files(file.path)
-        bytes_elsewhere = fetched.get(file.uri)
-        if isinstance(bytes_elsewhere, Fetched) and bytes_elsewhere.side_files:
-            side_files[file.uri] = bytes_elsewhere.side_files
     hashes.save()
-    # side files are part of the input, although no column names them: a changed buffer must be read again
-    settings_used = {"kept": kept, "rejects": rejects, "side_files": side_files}
-    name = fingerprint(Stage.RAW_MESHES, VERSION, settings_used, [])
+    name = fingerprint(Stage.RAW_MESHES, VERSION, {"kept": kept, "rejects": rejects}, [])
     path = data.table(Stage.RAW_MESHES, key)
     if is_current(name, [data.rejected(Stage.RAW_MESHES, key), path]):
         return current_result(data, Stage.RAW_MESHES, key)
@@ -128,7 +123,18 @@ def _build_partition(
 
 
 def _identity(file: RawFile) -> Row:
-    return {name: getattr(file, name) for name in polars_schema(RawMeshes) if name in _LISTED}
+    identity = {name: getattr(file, name) for name in polars_schema(RawMeshes) if name in _LISTED}
+    return {**identity, **(file.annotations or Annotations()).columns()}
+
+
+def _side_files_sha256(
+    file: RawFile, hashes: FileHashes, bytes_elsewhere: Fetched | Failed | None
+) -> str | None:
+    """Side files are part of the input: a changed buffer must be read again."""
+    found = hashes.side_files(file.path) if file.path is not None else {}
+    if isinstance(bytes_elsewhere, Fetched):
+        found = bytes_elsewhere.side_files
+    return hashlib.sha256(json.dumps(found, sort_keys=True).encode()).hexdigest() if found else None
 
 
 def _is_hashed(file: RawFile) -> bool:

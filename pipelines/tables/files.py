@@ -1,10 +1,16 @@
 """Where every input file went: listed, rejected, and the ledger that has one row for each."""
 
+from typing import Any
+
 import polars as pl
 from pandera.polars import Field
 
 from pipelines.reasons import Stage
 from pipelines.tables.base import REASONS, Table
+
+
+def _stated(what: str) -> Any:
+    return Field(nullable=True, description=f"{what} as the source states it; null where it does not.")
 
 
 class RawMeshes(Table):
@@ -28,8 +34,21 @@ class RawMeshes(Table):
     sha256: pl.String = Field(
         str_length={"min_value": 64, "max_value": 64}, description="sha256 of the file's bytes."
     )
-    licence: pl.String = Field(nullable=True, description="As the source states it; null where it does not.")
-    author: pl.String = Field(nullable=True, description="As the source states it; null where it does not.")
+    side_files_sha256: pl.String = Field(
+        nullable=True,
+        str_length={"min_value": 64, "max_value": 64},
+        description="sha256 over the names and sums of the files that it names, such as buffers; null where "
+        "it names none.",
+    )
+    licence: pl.String = _stated("Licence")
+    author: pl.String = _stated("Author")
+    face_count: pl.Int64 = _stated("Faces, not counted here,")
+    vertex_count: pl.Int64 = _stated("Vertices, not counted here,")
+    texture_count: pl.Int64 = _stated("Textures")
+    animation_count: pl.Int64 = _stated("Animations")
+    tags: pl.List(pl.String) = _stated("Tags")  # type: ignore[valid-type]
+    caption: pl.String = _stated("Caption or description")
+    aesthetic_score: pl.Float64 = _stated("Aesthetic score")
 
 
 class Rejected(Table):

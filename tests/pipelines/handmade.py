@@ -8,6 +8,7 @@ import numpy as np
 import polars as pl
 
 from pipelines.reasons import Reason, Stage
+from pipelines.sources import Annotations
 from pipelines.stages.duplicates import DUPLICATES
 from pipelines.storage import DataFolder, ShardKey, write_table
 from pipelines.tables import STAGE_TABLES, Duplicates, Rejected, Tokens, polars_schema, validate
@@ -72,6 +73,8 @@ def _row(key: ShardKey, i: int) -> dict[str, Any]:
         "size_bytes": 1000,
         "licence": "CC0-1.0" if i % 2 else None,
         "author": None,
+        "side_files_sha256": None,
+        **Annotations(face_count=50 + i, tags=("made", "by hand")).columns(),
         "is_watertight": True,
         "bounding_box_diagonal": 1.0,
         "tokenizer": "silksong/block_offset/128/extended",
