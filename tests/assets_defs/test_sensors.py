@@ -1,5 +1,7 @@
 """New files in a watched folder: which partitions are added, and which runs are asked for."""
 
+import gzip
+import json
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -137,6 +139,18 @@ def test_a_listing_moves_with_its_files(tmp_path: Path) -> None:
     assert after != before
     (tmp_path / "a.obj").unlink()
     assert listing_sha256(source, shard) not in {before, after}
+
+
+def test_a_listing_moves_with_what_is_said_of_its_files(tmp_path: Path) -> None:
+    (tmp_path / "glbs" / "000-000").mkdir(parents=True)
+    (tmp_path / "glbs" / "000-000" / f"{'0' * 32}.glb").touch()
+    (tmp_path / "metadata").mkdir()
+    found = set()
+    for n_faces in (3, 4):
+        said = json.dumps({"0" * 32: {"faceCount": n_faces}})
+        (tmp_path / "metadata" / "000-000.json.gz").write_bytes(gzip.compress(said.encode()))
+        found.add(listing_sha256(parse_source(f"objaverse:{tmp_path}"), "000-000"))
+    assert len(found) == 2
 
 
 def test_the_sensor_is_stopped_until_it_is_switched_on() -> None:
