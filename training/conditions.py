@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from training.config import ExperimentConfig
 from training.data import ShardDataset
 from training.surface import Mesh
+from training.text import captions_of_run
 
 
 class MeshCondition(Protocol):
@@ -72,14 +73,18 @@ class UnreadCondition:
 def conditions_of_split(
     data: Path, split: str, config: ExperimentConfig, limit: int | None = None
 ) -> Sequence[MeshCondition]:
-    """The first `limit` meshes of a split of a data set, in the order of its index.
+    """The first `limit` meshes of a split of a data set, in the order of its index, with their captions.
 
-    Raises DataError where there is no data set, or the split has no mesh of the configuration's sizes.
+    Raises DataError where there is no data set, the split has no mesh of the configuration's sizes, or a run
+    that reads texts has no captions.
     """
     held_out = ShardDataset(data, split, config)
+    captions = captions_of_run(config, data)
     n_meshes = len(held_out) if limit is None else min(limit, len(held_out))
     return [
-        UnreadCondition(name := held_out.mesh_id(i), f"{split}/{name}", partial(held_out.mesh, i))
+        UnreadCondition(
+            name := held_out.mesh_id(i), f"{split}/{name}", partial(held_out.mesh, i), captions.get(name)
+        )
         for i in range(n_meshes)
     ]
 

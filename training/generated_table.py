@@ -26,6 +26,9 @@ TABLE_SCHEMA: dict[str, Any] = {
     "stop_reason": pl.String,  # ended, length, time; null without a condition
     "seed": pl.Int64,  # of this row's random numbers
     "temperature": pl.Float64,
+    "text": pl.String,  # said of the mesh; null where nothing was
+    "asked_faces": pl.Int64,  # said of the mesh; null where nothing was
+    "asked_components": pl.Int64,
     "n_tokens": pl.Int64,  # without the end
     "n_vertices": pl.Int64,
     "n_faces": pl.Int64,

@@ -112,6 +112,9 @@ def generate_meshes(
             "uri": conditions[i].uri,
             "seed": seed + i,
             "temperature": temperature,
+            "text": conditions[i].text,
+            "asked_faces": n_faces,
+            "asked_components": n_components,
             "fingerprint": fingerprints[i],
         }
         if result is None:

@@ -134,6 +134,12 @@ def read_captions(path: Path | None, data: Path) -> dict[str, str]:
     return _as_dictionary(frame)
 
 
+def captions_of_run(config: ExperimentConfig, data: Path) -> dict[str, str]:
+    """Text by mesh_id, as `read_captions` has it; none where a run reads no texts. Raises DataError."""
+    is_reading = config.needs.text_width is not None and config.data.text_encoder is not None
+    return read_captions(config.data.captions, data) if is_reading else {}
+
+
 def _captions_of_tables(data: Path) -> dict[str, str]:
     is_word = pl.col("category").str.contains(r"\p{L}")
     text = pl.when(is_word).then("category").otherwise("name").str.replace_all("_", " ")

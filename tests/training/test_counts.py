@@ -126,6 +126,8 @@ def test_what_is_asked_for_is_made_once_and_named_in_the_fingerprint(
     assert len(set(fingerprints)) == 10
     again = generate_meshes(generator, config(), conditions(2), tmp_path / "0")
     assert again.equals(tables[None, None])
+    for said, table in tables.items():
+        assert set(table.select("asked_faces", "asked_components").iter_rows()) == {said}
     assert tables[18, None]["tokens"].to_list() != again["tokens"].to_list()
 
 

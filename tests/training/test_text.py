@@ -22,9 +22,11 @@ from tests.model.test_meshgpt_system import SIZES
 from tests.training.conftest import make_samples, tiny_config, write_data
 from training.batches import training_batches
 from training.checkpoints import POSITION, WEIGHTS, RunError, load_generator
+from training.conditions import conditions_of_split
 from training.config import ConfigError, ExperimentConfig, dump_config, parse_config
 from training.data import DataError, ShardDataset
 from training.derivation import derivations
+from training.evaluation.report import evaluate_run
 from training.generation import Condition, generate_meshes
 from training.launch import launch_training, prepare_run
 from training.text import TextEncoder, Texts, read_captions
@@ -32,7 +34,7 @@ from training.text import TextEncoder, Texts, read_captions
 CPU = torch.device("cpu")
 WIDTH = 8
 WORDS = ("<pad>", "</s>", "<unk>", "a", "chair", "table", "lamp")
-CAPTIONS = {"box/000": "a chair", "box/001": "a table", "box/002": "  "}
+CAPTIONS = {"box/000": "a chair", "box/001": "a table", "box/002": "  ", "box/004": "a lamp"}
 
 
 @pytest.fixture(scope="module")
@@ -277,7 +279,7 @@ def test_a_run_reads_texts_and_writes_from_them(data: Path, t5: Path, tmp_path: 
     result = CliRunner().invoke(app, ["generate", *arguments, "--max-tokens", "12"], catch_exceptions=False)
     assert result.exit_code == 0
     table = pl.read_parquet(out / "generated.parquet")
-    assert table["name"].to_list() == ["a chair", "a chair"]
+    assert table["name"].to_list() == table["text"].to_list() == ["a chair", "a chair"]
     generator, resolved = load_generator(run)
     nothing = np.zeros((0, 3)), np.zeros((0, 3), dtype=np.int64)
     fingerprints = set(table["fingerprint"])
@@ -288,6 +290,12 @@ def test_a_run_reads_texts_and_writes_from_them(data: Path, t5: Path, tmp_path: 
         is_same = (text, guidance) == ("a chair", 2.0)
         assert again["tokens"].equals(table["tokens"]) or not is_same
         assert (set(again["fingerprint"]) == fingerprints) == is_same
+    # meshes of a data set come with what is said of them, and nothing is said of the last
+    said = {"box/004": "a lamp", "box/005": None}
+    assert {given.name: given.text for given in conditions_of_split(data, "val", resolved)} == said
+    evaluate_run(run, data, "val", tmp_path / "evaluation", protocol="paired-1k-self")
+    generated = pl.read_parquet(tmp_path / "evaluation" / "generated" / "generated.parquet")
+    assert dict(generated.select("name", "text").iter_rows()) == said
 
 
 def test_a_run_that_reads_no_texts_refuses_them(tmp_path: Path) -> None:

@@ -25,6 +25,7 @@ from training.evaluation.scoring import metrics_schema, score_row, summarize
 from training.generation import Condition, generate_meshes
 from training.launch import data_version
 from training.surface import Mesh
+from training.text import captions_of_run
 
 PICTURED = 24
 _TEMPLATES = jinja2.Environment(
@@ -131,6 +132,7 @@ def render_report(
 
 def _conditions(held_out: ShardDataset, limit: int | None) -> tuple[list[Condition], list[str]]:
     conditions, unreadable = [], []
+    captions = captions_of_run(held_out.config, held_out.folder.root)
     for index in range(len(held_out) if limit is None else min(limit, len(held_out))):
         mesh_id = held_out.mesh_id(index)
         try:
@@ -138,7 +140,8 @@ def _conditions(held_out: ShardDataset, limit: int | None) -> tuple[list[Conditi
         except OSError:
             unreadable.append(mesh_id)
         else:
-            conditions.append(Condition(mesh_id, f"{held_out.split}/{mesh_id}", mesh.vertices, mesh.faces))
+            uri, text = f"{held_out.split}/{mesh_id}", captions.get(mesh_id)
+            conditions.append(Condition(mesh_id, uri, mesh.vertices, mesh.faces, text))
     return conditions, unreadable
 
 
