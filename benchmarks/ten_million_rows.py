@@ -214,6 +214,8 @@ def main() -> None:
     parser.add_argument("--steps", nargs="+", choices=steps, default=steps)
     parser.add_argument("--folder", type=Path, help="where to write, instead of a temporary folder")
     given = parser.parse_args()
+    if given.folder is not None:
+        given.folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=given.folder) as folder:
         simulation = Simulation(DataFolder(Path(folder)), given.rows, given.rows_per_partition)
         print(f"{given.rows:,} rows, load {os.getloadavg()[0]:.1f}")

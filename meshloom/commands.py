@@ -3,7 +3,6 @@
 from pathlib import Path
 
 import numpy as np
-import yaml
 from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
@@ -14,6 +13,7 @@ from pipelines.curation import curate as curate_sources
 from pipelines.reading import LoadedMesh, MeshReadError, read_mesh
 from pipelines.settings import CurationSettings, WorkerLimits
 from pipelines.tokenizers import build_tokenizer, tokenizer_named
+from pipelines.yaml_files import checked, read_yaml
 
 console = Console(highlight=False)
 QUANTISED_BOUND = 0.95
@@ -55,12 +55,12 @@ def curation_settings(
     licences: list[str] | None = None,
 ) -> CurationSettings:
     """Settings of a file, with what the command line changes."""
-    given = (yaml.safe_load(settings_file.read_text()) if settings_file else None) or {}
+    given = read_yaml(settings_file) if settings_file else {}
     if tokenizer is not None:
         given = {**given, "tokenizer": tokenizer_named(tokenizer)}
     if licences is not None:
         given = {**given, "licences": licences}
-    settings = CurationSettings.model_validate(given)
+    settings = checked(CurationSettings, given, settings_file or "the settings")
     if preset is not None:
         settings = settings.model_copy(update={"preset": preset})
     if workers is not None:

@@ -17,14 +17,14 @@ A mesh is kept when every rule keeps it; the first rule in file order that does 
 from pathlib import Path
 
 import polars as pl
-import yaml
-from pydantic import BaseModel, ConfigDict, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, field_validator
 
 from pipelines.reasons import Reason
 from pipelines.rule_columns import COLUMNS, unknown_columns
 from pipelines.settings import QualitySettings
 from pipelines.tables import QUALITY_GROUPS, SILKSONG_COLUMNS
 from pipelines.tokenizers import TokenizerSettings
+from pipelines.yaml_files import YamlFileError, checked, read_yaml
 
 RULES_FOLDER = Path(__file__).parents[1] / "configs" / "rules"
 _RULE_PREFIX = "RULE_"
@@ -118,15 +118,9 @@ def load_preset(name: str) -> Preset:
     if not path.is_file():
         raise PresetError(f"no preset {name!r}; there are {', '.join(preset_names())}, or give a .yaml file")
     try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
-        if not isinstance(content, dict):
-            raise PresetError(f"preset {name!r}: {path} holds no mapping with `description` and `rules`")
-        return Preset.model_validate({**content, "name": path.stem})
-    except yaml.YAMLError as error:
-        raise PresetError(f"preset {name!r}: {path} is not YAML: {error}") from None
-    except ValidationError as error:
-        faults = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors())
-        raise PresetError(f"preset {name!r}: {path}: {faults}") from None
+        return checked(Preset, {**read_yaml(path), "name": path.stem}, path)
+    except YamlFileError as error:
+        raise PresetError(f"preset {name!r}: {error}") from None
 
 
 def check_fits(preset: Preset, tokenizer: TokenizerSettings, quality: QualitySettings | None = None) -> None:

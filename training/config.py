@@ -24,6 +24,7 @@ from pydantic import (
 
 from model.systems import Needs, Stage, System, load_system
 from pipelines.tokenizers import TokenizerSettings
+from pipelines.yaml_files import YamlFileError, read_yaml
 from training.settings import (
     AverageSettings,
     DataSettings,
@@ -217,14 +218,10 @@ def load_config(path: Path | str | None, overrides: Sequence[str] = ()) -> Exper
     `path` is a file, or the name of one in configs/experiments ("demo").
     Raises ConfigError, naming the key, for unknown keys, values that do not fit, or an unreadable file.
     """
-    content: Any = {}
-    if path is not None:
-        try:
-            content = yaml.safe_load(_find(path).read_text(encoding="utf-8")) or {}
-        except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-            raise ConfigError(f"{path} cannot be read as YAML: {error}") from error
-    if not isinstance(content, dict):
-        raise ConfigError(f"{path} holds a {type(content).__name__}; it must hold keys and values")
+    try:
+        content = {} if path is None else read_yaml(_find(path))
+    except YamlFileError as error:
+        raise ConfigError(str(error)) from None
     for override in overrides:
         _apply_override(content, override)
     return parse_config(content)

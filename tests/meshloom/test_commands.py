@@ -4,11 +4,11 @@ import json
 from pathlib import Path
 
 import pytest
-from pydantic import ValidationError
 
 from meshloom.commands import curation_settings
 from pipelines.settings import CurationSettings
 from pipelines.tokenizers import LoomSettings, SilksongSettings, TokenizerError
+from pipelines.yaml_files import YamlFileError
 
 
 def test_the_command_line_wins_over_the_file(tmp_path: Path) -> None:
@@ -38,8 +38,9 @@ def test_the_command_line_wins_over_the_file(tmp_path: Path) -> None:
 def test_what_does_not_fit_is_named(tmp_path: Path) -> None:
     path = tmp_path / "settings.yaml"
     path.write_text("tokenizer: {name: loom, conformance: reference}\n")
-    with pytest.raises(ValidationError, match="conformance"):
+    with pytest.raises(YamlFileError) as caught:
         curation_settings(None, None, path)
+    assert str(caught.value) == f"{path}: tokenizer.loom.conformance: Extra inputs are not permitted"
     with pytest.raises(TokenizerError, match="no tokenizer 'runes'"):
         curation_settings(None, None, None, "runes")
 

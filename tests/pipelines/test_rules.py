@@ -195,7 +195,7 @@ def test_an_unknown_preset_names_those_that_exist():
         ("rules: [{keep: 'n_faces > 3', reason: RULE_FACE, description: d}]", "reason"),
         ("rules: [{keep: 'n_faces > 3', reason: RULE_FACES, description: d, extra: 1}]", "extra"),
         ("rules: [{keep: 'tokens = 3', reason: RULE_FACES, description: d}]", "asks for tokens"),
-        ("rules: [", "not YAML"),
+        ("rules: [", "cannot be read as YAML"),
     ],
 )
 def test_a_preset_that_cannot_be_used_says_why(tmp_path, rules, message):

@@ -6,10 +6,10 @@ settings = load_comparison("loom-silksong")    # a name in configs/comparisons, 
 from pathlib import Path
 from typing import Any
 
-import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from pipelines.tokenizers import TokenizerSettings, build_tokenizer
+from pipelines.yaml_files import YamlFileError, checked, read_yaml
 from training.config import ConfigError, ExperimentConfig, load_config
 
 COMPARISONS = Path(__file__).parents[2] / "configs" / "comparisons"
@@ -98,11 +98,6 @@ def load_comparison(path: Path | str) -> ComparisonSettings:
     named = COMPARISONS / f"{path}.yaml"
     file = named if not Path(path).is_file() and named.is_file() else Path(path)
     try:
-        content = yaml.safe_load(file.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise ConfigError(f"{path} cannot be read as YAML: {error}") from error
-    try:
-        return ComparisonSettings.model_validate(content)
-    except ValidationError as error:
-        found = (f"{'.'.join(map(str, item['loc']))}: {item['msg']}" for item in error.errors())
-        raise ConfigError(f"{file}: " + "\n".join(found)) from None
+        return checked(ComparisonSettings, read_yaml(file), file)
+    except YamlFileError as error:
+        raise ConfigError(str(error)) from None
