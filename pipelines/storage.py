@@ -181,9 +181,9 @@ def fingerprint(stage: str, version: int, settings: Mapping[str, Any], inputs: l
     return digest.hexdigest()
 
 
-def rows_sha256(frame: pl.DataFrame) -> str:
-    """Hash of a table's rows and of their order, as hex; no column may be a list."""
-    digest = hashlib.sha256()
+def rows_sha256(frame: pl.DataFrame, before: bytes = b"") -> str:
+    """Hash of some bytes and then of a table's rows in their order, as hex; no column may be a list."""
+    digest = hashlib.sha256(before)
     for piece in frame.iter_slices(METADATA_ROWS_PER_GROUP):
         digest.update(piece.write_csv(include_header=False).encode())
     return digest.hexdigest()

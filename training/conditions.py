@@ -69,6 +69,11 @@ class UnreadCondition:
         """See `MeshCondition`."""
         return self.read()
 
+    def loaded(self) -> Condition:
+        """The same with its mesh in memory. Raises as `mesh` does."""
+        mesh = self.mesh()
+        return Condition(self.name, self.uri, mesh.vertices, mesh.faces, self.text)
+
 
 def conditions_of_split(
     data: Path, split: str, config: ExperimentConfig, limit: int | None = None
@@ -78,14 +83,20 @@ def conditions_of_split(
     Raises DataError where there is no data set, the split has no mesh of the configuration's sizes, or a run
     that reads texts has no captions.
     """
-    held_out = ShardDataset(data, split, config)
-    captions = captions_of_run(config, data)
-    n_meshes = len(held_out) if limit is None else min(limit, len(held_out))
+    return held_out_conditions(ShardDataset(data, split, config), limit)
+
+
+def held_out_conditions(held_out: ShardDataset, limit: int | None = None) -> list[UnreadCondition]:
+    """The first `limit` meshes, with their captions where the run reads texts. Raises DataError."""
+    captions = captions_of_run(held_out.config, held_out.folder.root)
     return [
         UnreadCondition(
-            name := held_out.mesh_id(i), f"{split}/{name}", partial(held_out.mesh, i), captions.get(name)
+            name := held_out.mesh_id(i),
+            f"{held_out.split}/{name}",
+            partial(held_out.mesh, i),
+            captions.get(name),
         )
-        for i in range(n_meshes)
+        for i in range(len(held_out))[:limit]
     ]
 
 

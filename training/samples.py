@@ -18,13 +18,12 @@ from pipelines.pictures import contact_sheet, pairs_sheet
 from pipelines.storage import write_bytes
 from pipelines.tokenizers import build_tokenizer
 from training.averaging import WeightAverage
-from training.conditions import Condition
+from training.conditions import held_out_conditions
 from training.config import ExperimentConfig
 from training.data import DataError, ShardDataset
 from training.decoding import read_mesh
 from training.generation import generate_meshes
 from training.surface import Mesh
-from training.text import captions_of_run
 
 FOLDER = "samples"
 MAX_SECONDS = 20.0
@@ -110,13 +109,7 @@ def _sheet(config: ExperimentConfig, held_out: ShardDataset, networks: dict[str,
     n_meshes = min(config.samples_meshes, len(held_out))
     tokenizer = None if config.needs.vocab_size is None else build_tokenizer(config.tokenizer)
     generator = load_system(config.system).generator(networks, tokenizer)
-    captions = captions_of_run(config, held_out.folder.root)
-    conditions = [
-        Condition(
-            name := held_out.mesh_id(i), f"{held_out.split}/{name}", *held_out.mesh(i), captions.get(name)
-        )
-        for i in range(n_meshes)
-    ]
+    conditions = [given.loaded() for given in held_out_conditions(held_out, n_meshes)]
     longest = MAX_LENGTH * int(held_out.lengths[:n_meshes].max())
     limits = [
         limit for limit in (longest, generator.needs.max_tokens, config.max_tokens) if limit is not None

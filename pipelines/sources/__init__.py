@@ -11,7 +11,7 @@ A file that lies elsewhere has a `remote`; `pipelines.fetching` brings its bytes
 
 from collections.abc import Iterable, Sequence
 from copy import copy
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
@@ -62,7 +62,7 @@ class Annotations:
 
     def columns(self) -> dict[str, Any]:
         """The fields by name, as a table holds them."""
-        return {**asdict(self), "tags": None if self.tags is None else list(self.tags)}
+        return {**vars(self), "tags": None if self.tags is None else list(self.tags)}
 
 
 @dataclass(frozen=True)

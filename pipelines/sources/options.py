@@ -15,21 +15,11 @@ import polars as pl
 
 from pipelines.reasons import Reason
 from pipelines.sources import Annotations, RawFile, Source, SourceError
+from pipelines.tables import RawMeshes, polars_schema
 
-COLUMNS: dict[str, Any] = {
-    "name": pl.String,
-    "category": pl.String,
-    "licence": pl.String,
-    "author": pl.String,
-    "format": pl.String,
-    "size_bytes": pl.Int64,
-    "face_count": pl.Int64,
-    "vertex_count": pl.Int64,
-    "texture_count": pl.Int64,
-    "animation_count": pl.Int64,
-    "tags": pl.List(pl.String),
-    "caption": pl.String,
-    "aesthetic_score": pl.Float64,
+_OF_FILE = ("name", "category", "licence", "author", "format")
+COLUMNS = {
+    name: polars_schema(RawMeshes)[name] for name in (*_OF_FILE, "size_bytes", *Annotations().columns())
 }
 """What a `where` may speak of."""
 
@@ -108,7 +98,7 @@ class FilteredSource:
 
 
 def _columns(file: RawFile) -> dict[str, Any]:
-    own = {name: getattr(file, name) for name in ("name", "category", "licence", "author", "format")}
+    own = {name: getattr(file, name) for name in _OF_FILE}
     size_bytes = file.remote.size_bytes if file.remote else None
     return {**own, "size_bytes": size_bytes, **(file.annotations or Annotations()).columns()}
 

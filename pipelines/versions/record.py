@@ -6,7 +6,6 @@ record = find_record("0123", Path("data"))
 record.content["settings"], record.files
 """
 
-import hashlib
 import json
 import re
 from collections.abc import Iterator
@@ -19,7 +18,7 @@ import polars as pl
 from pipelines.ledger import LEDGER
 from pipelines.reasons import Stage
 from pipelines.stages.partitions import is_current
-from pipelines.storage import DataFolder, file_sha256, fingerprint, write_json, write_table
+from pipelines.storage import DataFolder, file_sha256, fingerprint, rows_sha256, write_json, write_table
 from pipelines.tables import VersionFiles, polars_schema, validate
 from pipelines.versions.places import Places
 
@@ -30,7 +29,6 @@ SHORT_LENGTH = 16
 """Characters of a version that are shown where the whole would be in the way."""
 _VERSION = re.compile(r"[0-9a-f]{64}")
 _PREFIX = re.compile(r"[0-9a-f]{6,64}")
-_ROWS_PER_PIECE = 65_536
 _FILES_PATH = re.compile(r"versions/[0-9a-f]{64}\.parquet")
 
 
@@ -87,11 +85,7 @@ def content_sha256(content: dict[str, Any], files: Path) -> str:
     settings = {name: value for name, value in content["settings"].items() if name != "preset"}
     rules = {name: value for name, value in content["rules"].items() if name not in {"name", "description"}}
     decided = [settings, rules, content["tokenizer"], content["code"]["stages"]]
-    digest = hashlib.sha256(json.dumps(decided, sort_keys=True).encode())
-    frame = pl.read_parquet(files)
-    for piece in frame.iter_slices(_ROWS_PER_PIECE):
-        digest.update(piece.write_csv(include_header=False).encode())
-    return digest.hexdigest()
+    return rows_sha256(pl.read_parquet(files), json.dumps(decided, sort_keys=True).encode())
 
 
 def keep_record(data: DataFolder, content: dict[str, Any]) -> None:

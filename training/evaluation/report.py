@@ -18,6 +18,7 @@ import torch
 from pipelines.pictures import histogram, pairs_sheet
 from pipelines.storage import write_bytes, write_json, write_table
 from training.checkpoints import load_draft, load_generator, newest_checkpoint
+from training.conditions import held_out_conditions
 from training.data import DataError, ShardDataset
 from training.decoding import read_mesh
 from training.evaluation.protocol import DISTANCES, PROTOCOLS, Protocol
@@ -25,7 +26,6 @@ from training.evaluation.scoring import metrics_schema, score_row, summarize
 from training.generation import Condition, generate_meshes
 from training.launch import data_version
 from training.surface import Mesh
-from training.text import captions_of_run
 
 PICTURED = 24
 _TEMPLATES = jinja2.Environment(
@@ -132,16 +132,11 @@ def render_report(
 
 def _conditions(held_out: ShardDataset, limit: int | None) -> tuple[list[Condition], list[str]]:
     conditions, unreadable = [], []
-    captions = captions_of_run(held_out.config, held_out.folder.root)
-    for index in range(len(held_out) if limit is None else min(limit, len(held_out))):
-        mesh_id = held_out.mesh_id(index)
+    for given in held_out_conditions(held_out, limit):
         try:
-            mesh = held_out.mesh(index)
+            conditions.append(given.loaded())
         except OSError:
-            unreadable.append(mesh_id)
-        else:
-            uri, text = f"{held_out.split}/{mesh_id}", captions.get(mesh_id)
-            conditions.append(Condition(mesh_id, uri, mesh.vertices, mesh.faces, text))
+            unreadable.append(given.name)
     return conditions, unreadable
 
 
